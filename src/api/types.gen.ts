@@ -174,7 +174,7 @@ role?: ("Source" | "Target" | "Both")
  */
 stateBytes?: number
 /**
- * Migrations that ran when it began
+ * Migrations that ran when it began, itself included.
  */
 parallel?: number
 /**
@@ -627,7 +627,7 @@ strategy?: "SuspendCopyResume"
  */
 onCrash?: ("Restart" | "Stop")
 /**
- * What happens to the guest when this object is deleted. Retain leaves it running on its host
+ * What happens to the guest when this object is deleted. Retain leaves it running on its host, to be adopted by an object of the same name.
  */
 deletionPolicy?: ("Delete" | "Retain")
 }
@@ -686,7 +686,7 @@ since?: string
  */
 by: {
 /**
- * The scheduler
+ * The scheduler, or a reservation that displaced it.
  */
 kind: ("Scheduler" | "Reservation")
 /**
@@ -740,7 +740,7 @@ bytesDone?: number
  */
 bytesTotal?: number
 /**
- * Migrations that ran when this one began
+ * Migrations that ran when this one began, itself included.
  */
 parallel?: number
 /**
@@ -778,11 +778,11 @@ id: string
  */
 result: ("Succeeded" | "RolledBack" | "Failed")
 /**
- * Why it did not succeed
+ * Why it did not succeed, in one CamelCase word.
  */
 reason?: string
 /**
- * Why it did not succeed
+ * Why it did not succeed, in a sentence.
  */
 message?: string
 /**
@@ -810,7 +810,7 @@ stateBytes?: number
  */
 downtimeMilliseconds?: number
 /**
- * Migrations that ran when this one began
+ * Migrations that ran when this one began, itself included.
  */
 parallel?: number
 /**
@@ -983,7 +983,7 @@ version?: string
  */
 driver?: string
 /**
- * What runs the guests' CPUs
+ * What runs the guests' CPUs, such as kvm or tcg.
  */
 accelerator?: string
 /**
@@ -995,7 +995,7 @@ cpuModel?: string
  */
 machineType?: string
 /**
- * Where suspended state lands
+ * Where suspended state lands, RAM or Disk.
  */
 stateLanding?: string
 /**
