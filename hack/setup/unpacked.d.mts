@@ -1,0 +1,2 @@
+/** See unpacked.mjs. */
+export function ensureUnpacked(packageName: string): Promise<string>;
