@@ -16,7 +16,8 @@ export function parseDuration(text: string): number {
 export function formatSeconds(seconds: number): string {
   const sign = seconds < 0 ? "-" : "";
   const value = Math.abs(seconds);
-  if (value < 60) return `${sign}${value.toFixed(1)}s`;
+  // 59.95 and above would be printed as 60.0s.
+  if (value < 59.95) return `${sign}${value.toFixed(1)}s`;
   const whole = Math.round(value);
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor((whole % 3600) / 60);
