@@ -1,0 +1,71 @@
+import { studentTProbability, studentTQuantile } from "./student-t.ts";
+
+/** How long something will take, as a distribution: Student's t around the mean, stretched by the standard deviation. */
+export interface DurationDistribution {
+  /** Zero or more. */
+  meanSeconds: number;
+  /** Of the part that differs from one migration to the next. */
+  standardDeviationSeconds: number;
+  /** Of the part that all predictions of one model share, since its coefficients are estimates themselves. */
+  systematicStandardDeviationSeconds: number;
+  /** How well the standard deviations are known. */
+  degreesOfFreedom: number;
+}
+
+/** Takes no time at all, for sure. */
+export const noDuration: DurationDistribution = {
+  meanSeconds: 0,
+  standardDeviationSeconds: 0,
+  systematicStandardDeviationSeconds: 0,
+  degreesOfFreedom: 1e6,
+};
+
+/**
+ * One after the other. What differs from one to the next evens out in part; what they share adds up in full, so that
+ * many migrations under a badly known model stay uncertain.
+ */
+export function inSequence(parts: readonly DurationDistribution[]): DurationDistribution {
+  let mean = 0;
+  let variance = 0;
+  let systematic = 0;
+  let weight = 0;
+  let weightOverDegrees = 0;
+  for (const part of parts) {
+    const partVariance = part.standardDeviationSeconds ** 2;
+    mean += part.meanSeconds;
+    variance += partVariance;
+    systematic += part.systematicStandardDeviationSeconds;
+    const whole = partVariance + part.systematicStandardDeviationSeconds ** 2;
+    weight += whole;
+    weightOverDegrees += whole / part.degreesOfFreedom;
+  }
+  return {
+    meanSeconds: mean,
+    standardDeviationSeconds: Math.sqrt(variance),
+    systematicStandardDeviationSeconds: systematic,
+    // The weighted harmonic mean: the parts rest on the same observations, so their degrees of freedom do not add up.
+    degreesOfFreedom: weight > 0 ? weight / weightOverDegrees : noDuration.degreesOfFreedom,
+  };
+}
+
+/** Standard deviation of everything that is unknown about it, in seconds. */
+export function spreadSeconds(distribution: DurationDistribution): number {
+  return Math.hypot(distribution.standardDeviationSeconds, distribution.systematicStandardDeviationSeconds);
+}
+
+/**
+ * The seconds within which it is over with the given probability; zero or more.
+ * @param probability above 0 and below 1
+ */
+export function quantileSeconds(distribution: DurationDistribution, probability: number): number {
+  const deviations = studentTQuantile(probability, distribution.degreesOfFreedom);
+  return Math.max(0, distribution.meanSeconds + deviations * spreadSeconds(distribution));
+}
+
+/** Probability, 0 to 1, that it is over within the given seconds. */
+export function probabilityWithin(distribution: DurationDistribution, seconds: number): number {
+  const spread = spreadSeconds(distribution);
+  const margin = seconds - distribution.meanSeconds;
+  if (spread === 0) return margin >= 0 ? 1 : 0;
+  return studentTProbability(margin / spread, distribution.degreesOfFreedom);
+}

@@ -1,0 +1,129 @@
+import type { OverheadModelSpec, OverheadModelStatus } from "../api/types.gen.ts";
+import { belongsToPhase, fewestObservations, fitPhase, type Observation } from "./phase-fits.ts";
+
+type PhaseStatus = NonNullable<OverheadModelStatus["suspend"]>;
+type ErrorStatus = Pick<PhaseStatus, "mape" | "p90" | "bias">;
+type TimedPhase = "suspend" | "copy" | "resume";
+
+const defaultHistorySize = 100;
+/** The bound of the list in the resource's schema. */
+const longestHistory = 200;
+const mebibyte = 2 ** 20;
+
+/**
+ * The model after one more finished migration. An id that was learned from before changes nothing, also when it has
+ * already faded from the history. Conditions and `observedGeneration` stay as they are.
+ */
+export function observe(
+  status: OverheadModelStatus,
+  observation: Observation,
+  spec: OverheadModelSpec = {},
+): OverheadModelStatus {
+  const history = status.history ?? [];
+  if (history.some(({ id }) => id === observation.id)) return status;
+  const kept = latest([...history, observation].sort(byAge), spec.historySize ?? defaultHistorySize);
+  // Older than everything that is kept: either seen and faded, or too old to matter.
+  if (!kept.includes(observation)) return status;
+  return summarize({ ...status, history: kept, observationCount: (status.observationCount ?? 0) + 1 });
+}
+
+/** Fits the history anew and scores the predictions in it. */
+function summarize(status: OverheadModelStatus): OverheadModelStatus {
+  const history = status.history ?? [];
+  // The first predictions came from defaults, not from this model: they are no measure of it.
+  const firsts = Math.max(0, fewestObservations - ((status.observationCount ?? 0) - history.length));
+  const scored = history.slice(firsts);
+  const copy = phaseStatus(history, scored, "copy");
+  const rate = copyRate(copy);
+  const { copyRate: _, ...rest } = status;
+  return {
+    ...rest,
+    ...(rate !== undefined && { copyRate: rate }),
+    suspend: phaseStatus(history, scored, "suspend"),
+    copy,
+    resume: phaseStatus(history, scored, "resume"),
+    total: totalStatus(scored),
+  };
+}
+
+function phaseStatus(history: readonly Observation[], scored: readonly Observation[], phase: TimedPhase): PhaseStatus {
+  const fit = fitPhase(history, phase, 0);
+  const relevant = scored.filter((observation) => belongsToPhase(observation, phase));
+  return {
+    ...(fit && {
+      interceptMicroseconds: Math.round(fit.interceptSeconds * 1e6),
+      nanosecondsPerMebibyte: Math.round(fit.secondsPerByte * mebibyte * 1e9),
+      residualMicroseconds: Math.round(fit.residualSeconds * 1e6),
+    }),
+    observations: fit?.observations ?? history.filter((observation) => belongsToPhase(observation, phase)).length,
+    ...errorsOf(comparisons(relevant, phase)),
+  };
+}
+
+function totalStatus(scored: readonly Observation[]): NonNullable<OverheadModelStatus["total"]> {
+  const compared = comparisons(scored, "total");
+  const squares = compared.reduce((sum, { predicted, measured }) => sum + (predicted - measured) ** 2, 0);
+  return {
+    observations: compared.length,
+    ...(compared.length > 0 && { residualMicroseconds: Math.round(Math.sqrt(squares / compared.length) * 1000) }),
+    ...errorsOf(compared),
+  };
+}
+
+interface Comparison {
+  /** Milliseconds. */
+  predicted: number;
+  measured: number;
+}
+
+/** Each observation against the prediction that was recorded before it. */
+function comparisons(observations: readonly Observation[], phase: TimedPhase | "total"): Comparison[] {
+  return observations.flatMap(({ predictedMilliseconds, measuredMilliseconds }) => {
+    const predicted = predictedMilliseconds?.[phase];
+    const measured = measuredMilliseconds?.[phase];
+    if (predicted === undefined || measured === undefined) return [];
+    if (!Number.isFinite(predicted) || !Number.isFinite(measured) || measured < 0) return [];
+    return [{ predicted, measured }];
+  });
+}
+
+function errorsOf(compared: readonly Comparison[]): ErrorStatus {
+  if (compared.length === 0) return {};
+  const relative = compared.map(({ predicted, measured }) => (predicted - measured) / Math.max(1, measured));
+  const absolute = relative.map(Math.abs).sort((a, b) => a - b);
+  return {
+    mape: percent(mean(absolute)),
+    p90: percent(absolute[Math.ceil(0.9 * absolute.length) - 1] ?? 0),
+    bias: percent(mean(relative)),
+  };
+}
+
+/** The latest `size` observations of the suspend and of the phases on the target each; oldest first. */
+function latest(history: readonly Observation[], size: number): Observation[] {
+  const kept = new Set<Observation>();
+  for (const phase of ["suspend", "copy"] as const) {
+    const relevant = history.filter((observation) => belongsToPhase(observation, phase));
+    for (const observation of relevant.slice(-size)) kept.add(observation);
+  }
+  return history.filter((observation) => kept.has(observation)).slice(-longestHistory);
+}
+
+function byAge(a: Observation, b: Observation): number {
+  const difference = Date.parse(a.finishedAt ?? "") - Date.parse(b.finishedAt ?? "");
+  if (difference !== 0 && !Number.isNaN(difference)) return difference;
+  return a.id < b.id ? -1 : 1;
+}
+
+function copyRate(copy: PhaseStatus): string | undefined {
+  const nanoseconds = copy.nanosecondsPerMebibyte;
+  if (!nanoseconds) return undefined;
+  return `${Math.round((mebibyte / nanoseconds) * 1000)} MB/s`;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)}%`;
+}
