@@ -1,6 +1,6 @@
 import { expect } from "chai";
+import { builtInDefinitions } from "../../../../src/apiserver/builtin/definitions.ts";
 import type { KubernetesObject } from "../../../../src/apiserver/resource.ts";
-import { builtInColumns } from "../../../../src/apiserver/table/built-in-columns.ts";
 import { humanAge, humanDuration } from "../../../../src/apiserver/table/human-age.ts";
 import { compileJsonPath } from "../../../../src/apiserver/table/json-path.ts";
 import { type Table, toTable } from "../../../../src/apiserver/table/table.ts";
@@ -154,21 +154,21 @@ describe("toTable", () => {
 
   describe("of built-in kinds", () => {
     const row = (plural: string, more: Record<string, unknown>): Record<string, unknown> => {
-      const printerColumns = builtInColumns[plural] ?? [];
-      return cells(toTable(resourceDefinition({ plural, builtIn: true, printerColumns }), [object(more)], "None", now));
+      const definition = builtInDefinitions.find((candidate) => candidate.plural === plural);
+      return definition ? cells(toTable(definition, [object(more)], "None", now)) : {};
     };
 
     it("should count data and show types, phases and holders", () => {
       expect(row("namespaces", { status: { phase: "Active" } })).to.include({ Name: "one", Status: "Active" });
       expect(row("secrets", { type: "Opaque", data: { a: "YQ==", b: "Yg==" } })).to.include({
         Type: "Opaque",
-        Data: "2",
+        Data: 2,
       });
       expect(row("configmaps", { data: { a: "a" }, binaryData: { b: "Yg==" } })).to.include({
-        Data: "2",
+        Data: 2,
         Age: "4m30s",
       });
-      expect(row("configmaps", {})).to.include({ Data: "0" });
+      expect(row("configmaps", {})).to.include({ Data: 0 });
       expect(row("leases", { spec: { holderIdentity: "me" } })).to.include({ Holder: "me" });
     });
 
@@ -190,7 +190,7 @@ describe("toTable", () => {
         Reason: "Connected",
         Object: "vmhost/host-a",
         Subobject: "",
-        Source: "vacate, here",
+        Source: "vacate",
         Message: "fine",
         "First Seen": "60m",
         Count: 3,
@@ -199,7 +199,7 @@ describe("toTable", () => {
       const modern = {
         eventTime: "2030-01-01T11:00:00.000000Z",
         series: { count: 9, lastObservedTime: "2030-01-01T11:59:30.000000Z" },
-        reportingComponent: "vacate",
+        source: { component: "vacate" },
         involvedObject: involved,
       };
       expect(row("events", modern)).to.include({ "Last Seen": "30s", "First Seen": "60m", Count: 9, Source: "vacate" });
