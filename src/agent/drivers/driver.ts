@@ -13,9 +13,13 @@ export interface DriverDescription {
 /** What is true of a guest's process now. `Absent`: there is none. `Waiting`: started for an incoming guest, nothing loaded. */
 export type ProcessState = "Running" | "Paused" | "Waiting" | "Absent";
 
+/** The pieces of a suspended guest, in the order in which they travel. No other name is taken from the wire. */
+export const statePartNames = ["memory", "disk", "device"] as const;
+export type StatePartName = (typeof statePartNames)[number];
+
 /** One piece of a suspended guest: its memory, its disk overlay, its device state. */
 export interface StatePart {
-  name: string;
+  name: StatePartName;
   /** Length of the file, holes included. */
   sizeBytes: number;
   /** Ranges that hold data, ascending, not overlapping. Ranges of zeros may be among them; the transfer skips those. */
@@ -27,7 +31,7 @@ export interface StatePart {
 
 /** Where one arriving part is put. What is not written reads as zeros. */
 export interface StateSink {
-  name: string;
+  name: StatePartName;
   write(offset: number, data: Buffer, signal: AbortSignal): Promise<void>;
   /** All is written; durable afterwards where state lands on disk. */
   finish(signal: AbortSignal): Promise<void>;
@@ -70,15 +74,22 @@ export interface Driver {
   suspend(uid: string, signal: AbortSignal): Promise<void>;
   /** The state of a suspended guest, device state last. */
   stateParts(uid: string, signal: AbortSignal): Promise<StatePart[]>;
-  /** Invalidates the device state (R10), then lets the suspended guest run on here. Works in the same boot only. */
+  /**
+   * Invalidates the device state (R10), then lets the suspended guest run on here. Works in the same boot only.
+   * A process that died while paused is replaced by one that loads the same pair, as long as the device state is still
+   * valid; otherwise rejects with `GuestCrashed`. A guest that runs already is left alone.
+   */
   unsuspend(uid: string, signal: AbortSignal): Promise<void>;
 
   /** Space for the state is taken and a process waits for it, loading nothing yet. Rejects with `StateFolderFull`. */
   prepareIncoming(configuration: GuestConfiguration, stateBytes: number, signal: AbortSignal): Promise<void>;
-  openSink(uid: string, part: { name: string; sizeBytes: number }, signal: AbortSignal): Promise<StateSink>;
-  /** Loads the arrived state; the guest stays paused. Rejects with `LoadFailed`. */
+  openSink(uid: string, part: { name: StatePartName; sizeBytes: number }, signal: AbortSignal): Promise<StateSink>;
+  /**
+   * Loads the arrived state; the guest stays paused. Rejects with `LoadFailed`. When the waiting or loaded process is
+   * gone, starts another one over the same files, which nothing has used yet; a guest already loaded is left alone.
+   */
   load(uid: string, signal: AbortSignal): Promise<void>;
-  /** Durably invalidates the device state (R10), then lets the loaded guest run. */
+  /** Durably invalidates the device state (R10), then lets the loaded guest run. A guest that runs already is left alone. */
   resume(uid: string, signal: AbortSignal): Promise<void>;
 
   /** The agent ends; guests go on. */

@@ -254,6 +254,11 @@ export const agentReasons = {
   Aborted: "Aborted",
   AgentRestarted: "AgentRestarted",
   GuestCrashed: "GuestCrashed",
+  /**
+   * The memory went with its host's boot (R4, R5). A source says so with step `Copying`, settled: go forward when the target
+   * voted, else abort it. A target says so with step `Loaded`, settled: only `surrenderTarget` and `reclaimSource` are left.
+   */
+  StateLost: "StateLost",
   Internal: "Internal",
 } as const;
 
