@@ -109,9 +109,12 @@ function latest(history: readonly Observation[], size: number): Observation[] {
 }
 
 function byAge(a: Observation, b: Observation): number {
-  const difference = Date.parse(a.finishedAt ?? "") - Date.parse(b.finishedAt ?? "");
-  if (difference !== 0 && !Number.isNaN(difference)) return difference;
-  return a.id < b.id ? -1 : 1;
+  return finishedMilliseconds(a) - finishedMilliseconds(b) || (a.id < b.id ? -1 : 1);
+}
+
+function finishedMilliseconds({ finishedAt }: Observation): number {
+  const milliseconds = Date.parse(finishedAt ?? "");
+  return Number.isNaN(milliseconds) ? 0 : milliseconds;
 }
 
 function copyRate(copy: PhaseStatus): string | undefined {

@@ -66,18 +66,19 @@ function betaFraction(x: number, a: number, b: number): number {
   return result;
 }
 
-const lanczos = [
-  0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
-  12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
-] as const;
+const lanczos: readonly number[] = [
+  676.5203681218851, -1259.1392167224028, 771.3234287776531, -176.6150291621406, 12.507343278686905,
+  -0.13857109526572012, 9.984369578019572e-6, 1.5056327351493116e-7,
+];
 
 /** Logarithm of the gamma function for positive arguments, by Lanczos' approximation. */
 function logGamma(x: number): number {
   if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
   const shifted = x - 1;
   const base = shifted + 7.5;
-  const series = lanczos.reduce((sum, coefficient, index) =>
-    index === 0 ? sum : sum + coefficient / (shifted + index),
+  const series = lanczos.reduce(
+    (sum, coefficient, index) => sum + coefficient / (shifted + index + 1),
+    0.9999999999998099,
   );
   return 0.5 * Math.log(2 * Math.PI) + (shifted + 0.5) * Math.log(base) - base + Math.log(series);
 }
