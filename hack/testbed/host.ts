@@ -1,0 +1,158 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { AgentClient } from "../../src/agent/protocol/client.ts";
+import type { DriverName } from "../../src/agent/protocol/types.ts";
+import type { Secret, VMHost } from "../../src/api/resources.ts";
+import { vacateApiVersion } from "../../src/api/resources.ts";
+import { connectLocalAgent } from "../../src/hosts/http-agent-client.ts";
+import { type Child, startChild } from "./child.ts";
+import { type Sshd, startSshd } from "./sshd.ts";
+
+const vacate = new URL("../../bin/vacate", import.meta.url).pathname;
+
+export interface TestHostOptions {
+  name: string;
+  /** Where its data, logs and keys lie. */
+  folder: string;
+  driver: DriverName;
+  imagesFolder?: string;
+  memory?: string;
+  cpus?: number;
+  cpuModel?: string;
+  labels?: Record<string, string>;
+  /** More options for `vacate agent`. */
+  agentOptions?: string[];
+}
+
+/** A VM host on this machine: a real sshd on a port of its own, an agent, and folders of its own. */
+export class TestHost {
+  readonly name: string;
+  readonly socketPath: string;
+  readonly #options: TestHostOptions;
+  readonly #stateFolder: string;
+  readonly #runFolder: string;
+  #agent: Child | undefined;
+  #sshd: Sshd | undefined;
+
+  constructor(options: TestHostOptions) {
+    this.#options = options;
+    this.name = options.name;
+    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    // State in RAM wants a tmpfs, and sockets a short path: the kernel takes 107 bytes.
+    this.#stateFolder = mkdtempSync(join("/dev/shm", `vacate-${options.name}-`));
+    this.#runFolder = mkdtempSync(join(tmpdir(), `vacate-${options.name}-`));
+    this.socketPath = join(this.#runFolder, "agent.sock");
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.startSshd(signal), this.startAgent(signal)]);
+  }
+
+  async startSshd(signal: AbortSignal): Promise<void> {
+    this.#sshd = await startSshd({ folder: join(this.#options.folder, "ssh"), signal });
+  }
+
+  async startAgent(signal: AbortSignal): Promise<void> {
+    const { folder, driver, imagesFolder, memory = "2Gi", cpus = 8, cpuModel, agentOptions = [] } = this.#options;
+    const command = [vacate, "agent", "--driver", driver, "--data-dir", join(folder, "data")];
+    command.push("--state-dir", this.#stateFolder, "--run-dir", this.#runFolder, "--socket", this.socketPath);
+    command.push("--data-address", "127.0.0.1", "--data-port", "0", "--memory", memory, "--cpus", String(cpus));
+    if (driver === "QEMU") command.push("--accelerator", "tcg");
+    if (imagesFolder !== undefined) command.push("--images", imagesFolder);
+    if (cpuModel !== undefined) command.push("--cpu-model", cpuModel);
+    this.#agent = await startChild(`agent of ${this.name}`, [...command, ...agentOptions], {
+      logFile: join(folder, "agent.log"),
+      signal,
+    });
+  }
+
+  get agent(): Child {
+    if (!this.#agent) throw new Error(`the agent of ${this.name} was not started`);
+    return this.#agent;
+  }
+
+  get sshd(): Sshd {
+    if (!this.#sshd) throw new Error(`the sshd of ${this.name} was not started`);
+    return this.#sshd;
+  }
+
+  /** Asks the agent directly, past SSH and operator; close it after use. */
+  async withAgent<T>(use: (agent: AgentClient) => Promise<T>): Promise<T> {
+    const connection = await connectLocalAgent(this.socketPath);
+    try {
+      return await use(connection);
+    } finally {
+      await connection.close();
+    }
+  }
+
+  /** Every folder that the host uses. */
+  get folders(): string[] {
+    return [this.#options.folder, this.#stateFolder, this.#runFolder];
+  }
+
+  /** The Secret that every VMHost of a testbed names must hold this key. */
+  get privateKey(): string {
+    return readFileSync(this.sshd.privateKeyPath, "utf8");
+  }
+
+  get secretName(): string {
+    return `identity-${this.name}`;
+  }
+
+  identitySecret(namespace: string): Secret {
+    return {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: this.secretName, namespace },
+      type: "kubernetes.io/ssh-auth",
+      data: { "ssh-privatekey": Buffer.from(this.privateKey).toString("base64") },
+    };
+  }
+
+  manifest(): VMHost {
+    const { name, labels, driver } = this.#options;
+    return {
+      apiVersion: vacateApiVersion,
+      kind: "VMHost",
+      metadata: { name, ...(labels ? { labels } : {}) },
+      spec: {
+        address: "127.0.0.1",
+        sshPort: this.sshd.port,
+        user: this.sshd.user,
+        hostKey: this.sshd.hostKey,
+        identitySecretName: this.secretName,
+        agentSocket: this.socketPath,
+        driver,
+        linkMegabitsPerSecond: 1000,
+      },
+    };
+  }
+
+  /** Ends every guest, the agent and the sshd, and removes all that the host had, whatever state they are in. */
+  async remove(): Promise<void> {
+    try {
+      if (this.#agent) await this.#discardGuests();
+    } finally {
+      await this.#agent?.stop();
+      await this.#sshd?.stop();
+      rmSync(this.#stateFolder, { recursive: true, force: true });
+      rmSync(this.#runFolder, { recursive: true, force: true });
+    }
+  }
+
+  async #discardGuests(): Promise<void> {
+    // An agent that died has left its guests running; only an agent may end them.
+    if (await hasEnded(this.agent)) await this.startAgent(AbortSignal.timeout(20_000));
+    const limit = AbortSignal.timeout(60_000);
+    await this.withAgent(async (agent) => {
+      const { operatorTerm: term } = await agent.host(limit);
+      for (const { uid } of await agent.guests(limit)) await agent.discard({ term, uid }, limit);
+    });
+  }
+}
+
+async function hasEnded(child: Child): Promise<boolean> {
+  return Promise.race([child.exited.then(() => true), new Promise<boolean>((resolve) => setImmediate(resolve, false))]);
+}
