@@ -1,0 +1,84 @@
+import { builtInBehaviours } from "../builtin/behaviours.ts";
+import { builtInDefinitions } from "../builtin/definitions.ts";
+import {
+  apiVersionOf,
+  type JsonObject,
+  type KubernetesObject,
+  qualifiedResource,
+  type ResourceDefinition,
+} from "../resource.ts";
+import { compileSchema, type ObjectSchema } from "../schema/compile-schema.ts";
+import type { Behaviour } from "./behaviour.ts";
+import { DefinitionError, readCustomResourceDefinition } from "./custom-resources.ts";
+
+/** One served resource with all that the handlers need to know of it. */
+export interface ServedResource {
+  definition: ResourceDefinition;
+  schema: ObjectSchema;
+  behaviour: Behaviour;
+  /** Under which name its objects are stored; views of one store share it. */
+  storage: string;
+  toStored: (object: KubernetesObject) => KubernetesObject;
+  fromStored: (object: KubernetesObject) => KubernetesObject;
+}
+
+/** The kinds a server serves: the built-in ones and those of its CustomResourceDefinitions. Fixed once made. */
+export class Registry {
+  readonly definitions: ResourceDefinition[];
+  readonly #resources = new Map<string, ServedResource>();
+
+  /** @throws DefinitionError when a definition cannot be served, or its schema does not compile */
+  constructor(customResourceDefinitions: JsonObject[]) {
+    const custom = customResourceDefinitions.flatMap((manifest) => readCustomResourceDefinition(manifest));
+    this.definitions = [...builtInDefinitions, ...custom];
+    for (const definition of this.definitions) {
+      const key = `${apiVersionOf(definition)}/${definition.plural}`;
+      if (this.#resources.has(key)) throw new DefinitionError(qualifiedResource(definition), "is defined twice");
+      this.#resources.set(key, serve(definition));
+    }
+  }
+
+  find(apiVersion: string, plural: string): ServedResource | undefined {
+    return this.#resources.get(`${apiVersion}/${plural}`);
+  }
+
+  /** @throws Error when there is no such resource: for those the server itself relies on */
+  get(apiVersion: string, plural: string): ServedResource {
+    const resource = this.find(apiVersion, plural);
+    if (!resource) throw new Error(`the registry has no ${plural} in ${apiVersion}`);
+    return resource;
+  }
+
+  /** One resource for each store of objects. */
+  stored(): ServedResource[] {
+    const stored = new Map<string, ServedResource>();
+    for (const resource of this.#resources.values()) {
+      const isKept = resource.definition.verbs.includes("get") && !stored.has(resource.storage);
+      if (isKept) stored.set(resource.storage, resource);
+    }
+    return [...stored.values()];
+  }
+}
+
+function serve(definition: ResourceDefinition): ServedResource {
+  const name = qualifiedResource(definition);
+  const behaviour = definition.builtIn ? (builtInBehaviours[name] ?? {}) : {};
+  const apiVersion = apiVersionOf(definition);
+  return {
+    definition,
+    schema: compile(definition),
+    behaviour,
+    storage: name === "events.events.k8s.io" ? "events" : name,
+    toStored: behaviour.toStored ?? ((object) => object),
+    // A kind may have been stored under another of its versions; they differ in nothing but their name.
+    fromStored: behaviour.fromStored ?? ((object) => ({ ...object, apiVersion })),
+  };
+}
+
+function compile(definition: ResourceDefinition): ObjectSchema {
+  try {
+    return compileSchema(definition);
+  } catch (error) {
+    throw new DefinitionError(qualifiedResource(definition), `its schema cannot be used: ${(error as Error).message}`);
+  }
+}
