@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DriverName } from "../../src/agent/protocol/types.ts";
 import type { VirtualMachine } from "../../src/api/resources.ts";
-import { Testbed } from "../testbed/testbed.ts";
-import { buildGuestImages } from "../guest/build.ts";
+import { ensureGuestImages } from "../guest/build.ts";
 import { ensureKubectl } from "../kubectl/ensure.ts";
+import { Testbed } from "../testbed/testbed.ts";
 import { GuestWitness } from "./guest-witness.ts";
 import { calibrationMoves, demoHosts, demoReservation, demoVirtualMachines, toYaml } from "./scenario.ts";
-import type { Screen } from "./screen.ts";
 import { type Score, scoreOf } from "./score.ts";
+import type { Screen } from "./screen.ts";
 import { conditionStatus, type Snapshot, takeSnapshot } from "./snapshot.ts";
 
 /** Milliseconds between two looks at the API. */
@@ -36,7 +36,7 @@ export class Demo {
   async run(signal: AbortSignal): Promise<Score> {
     const { driver } = this.#options;
     const started = performance.now();
-    const images = driver === "QEMU" ? await buildGuestImages() : undefined;
+    const images = driver === "QEMU" ? await ensureGuestImages() : undefined;
     this.#kubectl = await ensureKubectl();
     const setUpSeconds = (performance.now() - started) / 1000;
     this.#screen.say(`guest images and kubectl ready after ${setUpSeconds.toFixed(1)} s`);
@@ -45,7 +45,11 @@ export class Demo {
     await this.#testbed.startControlPlane(signal);
     await this.#testbed.addHosts(demoHosts(driver, images), signal);
     this.#screen.say(`\nfollow along in another terminal:\n${this.followCommands()}\n`);
-    await this.#until("all hosts ready", ({ hosts }) => hosts.every((host) => conditionStatus(host, "Ready") === "True"), signal);
+    await this.#until(
+      "all hosts ready",
+      ({ hosts }) => hosts.every((host) => conditionStatus(host, "Ready") === "True"),
+      signal,
+    );
 
     this.#screen.say("starting six guests");
     await this.#apply("guests.yaml", demoVirtualMachines());
@@ -58,7 +62,9 @@ export class Demo {
     for (const move of calibrationMoves()) await this.#moveHome(move, signal);
 
     const reservation = demoReservation(this.#options.windowInSeconds, new Date());
-    this.#screen.say(`$ kubectl apply -f reservation.yaml     # ${reservation.spec.hosts.count} hosts at ${reservation.spec.window.start}`);
+    this.#screen.say(
+      `$ kubectl apply -f reservation.yaml     # ${reservation.spec.hosts.count} hosts at ${reservation.spec.window.start}`,
+    );
     await this.#apply("reservation.yaml", [reservation]);
     const completed = (snapshot: Snapshot) =>
       snapshot.reservation !== undefined && conditionStatus(snapshot.reservation, "Completed") === "True";
@@ -94,7 +100,17 @@ export class Demo {
   /** A person changes a VM's home; that moves it. */
   async #moveHome(move: { name: string; namespace: string; to: string }, signal: AbortSignal): Promise<void> {
     const patch = JSON.stringify({ spec: { hostName: move.to } });
-    await this.#testbed.kubectl(this.#kubectl, "patch", "vvm", move.name, "-n", move.namespace, "--type=merge", "-p", patch);
+    await this.#testbed.kubectl(
+      this.#kubectl,
+      "patch",
+      "vvm",
+      move.name,
+      "-n",
+      move.namespace,
+      "--type=merge",
+      "-p",
+      patch,
+    );
     const arrived = ({ virtualMachines }: Snapshot) =>
       virtualMachines.some((vm) => vm.metadata.name === move.name && isAtHome(vm));
     await this.#until(`${move.name} at ${move.to}`, arrived, signal);
@@ -118,7 +134,9 @@ export class Demo {
 const goalMinutes = 10;
 
 function isAtHome(vm: VirtualMachine): boolean {
-  return vm.status?.hostName === vm.spec.hostName && vm.status?.migration === undefined && vm.status?.phase === "Running";
+  return (
+    vm.status?.hostName === vm.spec.hostName && vm.status?.migration === undefined && vm.status?.phase === "Running"
+  );
 }
 
 function allRunning({ virtualMachines }: Snapshot): boolean {

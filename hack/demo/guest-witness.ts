@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseGuestConsole } from "../guest/console.ts";
 import type { TestHost } from "../testbed/host.ts";
 import type { GuestProof } from "./score.ts";
-import { parseGuestConsole } from "../guest/console.ts";
 
 /** Enough for the whole life of a demo's guest: it writes some 60 bytes a second. */
 const consoleBytes = 256 * 1024;

@@ -7,8 +7,8 @@ import { parseArgs } from "node:util";
 import { formatSeconds } from "../../src/api/duration.ts";
 import { parseWholeNumber, UsageError } from "../../src/cli/usage.ts";
 import { Demo } from "./demo.ts";
-import { Screen } from "./screen.ts";
 import { scoreLines } from "./score.ts";
+import { Screen } from "./screen.ts";
 
 const help = `usage: npm run demo -- [OPTIONS]
 

@@ -46,7 +46,8 @@ export function scoreOf(reservation: Reservation, vms: VirtualMachine[], guests:
     const vm = vms.find(({ metadata }) => metadata.uid === move.uid);
     const since = Date.parse(reservation.status?.vacatingSince ?? "");
     const migration = (vm?.status?.migrations ?? []).findLast(
-      ({ startedAt, result, from }) => Date.parse(startedAt ?? "") >= since - 1000 && result === "Succeeded" && from === move.from,
+      ({ startedAt, result, from }) =>
+        Date.parse(startedAt ?? "") >= since - 1000 && result === "Succeeded" && from === move.from,
     );
     return migration ? [moveScore(move.name, migration)] : [];
   });
