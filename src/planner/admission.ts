@@ -1,0 +1,155 @@
+import { matchesLabels } from "../api/label-selector.ts";
+import { formatBytes } from "../api/quantity.ts";
+import { type Cluster, guestName, type PlannerHost, type ReservationRequest } from "./inputs.ts";
+import { compare, displacedGuests } from "./placement.ts";
+import { type Plan, planVacating, predictMove } from "./plan.ts";
+import { cheapestSubsets } from "./subsets.ts";
+import { wayBackObstacle } from "./way-back.ts";
+
+export type RefusalReason = "WindowInPast" | "InsufficientHosts" | "Conflict" | "InsufficientCapacity";
+
+export interface Refusal {
+  reason: RefusalReason;
+  /** With numbers. */
+  message: string;
+  /** The earliest window start at which it would fit, by what is known now. */
+  fitsFrom?: Date;
+}
+
+export type Admission = { plan: Plan; refusal?: never } | { plan?: never; refusal: Refusal };
+
+/** Sets of hosts tried, cheapest first, before giving up. */
+const mostSubsets = 500;
+/** Later window starts tried for the advice in a refusal. */
+const mostLaterStarts = 16;
+
+/**
+ * Chooses the hosts that are cheapest to vacate and plans it, or says why it cannot be done. Whoever was admitted
+ * before passes `wasAdmitted`, since a manifest is applied again for years: then the window may lie in the past.
+ */
+export function admit(request: ReservationRequest, cluster: Cluster, wasAdmitted = false): Admission {
+  if (!wasAdmitted && request.windowStart <= cluster.now) {
+    const [start, now] = [request.windowStart, cluster.now].map((time) => time.toISOString());
+    return { refusal: { reason: "WindowInPast", message: `window.start ${start} is not in the future; it is ${now}` } };
+  }
+  const admission = attempt(request, cluster);
+  if (!admission.refusal) return admission;
+  const fitsFrom = earliestStart(request, cluster, admission.refusal.reason);
+  if (!fitsFrom) return admission;
+  const message = `${admission.refusal.message}; it would fit from ${fitsFrom.toISOString()}`;
+  return { refusal: { ...admission.refusal, message, fitsFrom } };
+}
+
+/** Whether the host may be vacated for the reservation; if not, why, in a few words. */
+export function hostObstacle(host: PlannerHost, request: ReservationRequest): string | undefined {
+  if (!matchesLabels(request.selector, host.labels)) return "is not selected by hosts.selector";
+  if (host.reservableFrom && !host.reservableFrom.includes(request.namespace)) {
+    return `is not reservable from namespace ${request.namespace}`;
+  }
+  if (host.cpus < request.minCpus) return `has ${host.cpus} CPUs, ${request.minCpus} wanted`;
+  if (host.memoryBytes < request.minMemoryBytes) {
+    return `has ${formatBytes(host.memoryBytes)} of memory, ${formatBytes(request.minMemoryBytes)} wanted`;
+  }
+  return undefined;
+}
+
+function attempt(request: ReservationRequest, cluster: Cluster): Admission {
+  const { count } = request;
+  const unfit: string[] = [];
+  const fit = cluster.hosts.filter((host) => {
+    const obstacle = hostObstacle(host, request) ?? presentObstacle(host, request, cluster);
+    if (obstacle) unfit.push(`${host.name} ${obstacle}`);
+    return !obstacle;
+  });
+  if (fit.length < count) {
+    const numbers = `${plural(count, "host")} wanted, ${fit.length} of ${cluster.hosts.length} qualify`;
+    return { refusal: { reason: "InsufficientHosts", message: withDetails(numbers, unfit) } };
+  }
+  const held: string[] = [];
+  const available = fit.filter((host) => {
+    const holders = overlapping(host, request);
+    for (const { reservation, start, end } of holders) {
+      held.push(`${host.name} is held by ${reservation} from ${start.toISOString()} to ${end.toISOString()}`);
+    }
+    return holders.length === 0;
+  });
+  if (available.length < count) {
+    const numbers = `${plural(count, "host")} wanted, ${available.length} of ${fit.length} that qualify ${available.length === 1 ? "is" : "are"} not held`;
+    return { refusal: { reason: "Conflict", message: withDetails(numbers, held) } };
+  }
+  return chooseHosts(request, cluster, available);
+}
+
+/** Tries sets of hosts, cheapest first, until one can be vacated. */
+function chooseHosts(request: ReservationRequest, cluster: Cluster, available: readonly PlannerHost[]): Admission {
+  const ranked = available
+    .map((host) => ({ host, cost: vacatingCost(host, request, cluster) }))
+    .sort((a, b) => a.cost - b.cost || compare(a.host.name, b.host.name));
+  let refusal: Refusal | undefined;
+  let tried = 0;
+  const costs = ranked.map(({ cost }) => cost);
+  for (const subset of cheapestSubsets(costs, request.count)) {
+    if (++tried > mostSubsets) break;
+    const names = subset.map((index) => (ranked[index] as (typeof ranked)[number]).host.name);
+    const plan = planVacating(request, cluster, names);
+    const obstacle = plan.unplaced[0]?.message ?? wayBackObstacle(request, cluster, plan.moves);
+    if (obstacle === undefined) return { plan };
+    // The cheapest choice is the one to explain.
+    refusal ??= { reason: "InsufficientCapacity", message: explain(plan, obstacle) };
+  }
+  return { refusal: refusal ?? { reason: "InsufficientHosts", message: "no host qualifies" } };
+}
+
+function explain(plan: Plan, obstacle: string): string {
+  const displaced = plan.moves.length + plan.unplaced.length;
+  const placed = `${plan.moves.length} of ${plural(displaced, "displaced VM")} can be placed elsewhere`;
+  return `to vacate ${plan.hosts.join(", ")}, ${placed}; ${obstacle}`;
+}
+
+/** Predicted seconds to vacate the host, coarse so that noise changes no choice. Held hosts stay chosen. */
+function vacatingCost(host: PlannerHost, request: ReservationRequest, cluster: Cluster): number {
+  if (request.heldHosts.includes(host.name)) return 0;
+  const displaced = displacedGuests(request, cluster, [host.name]);
+  const seconds = displaced.reduce((sum, guest) => sum + predictMove(guest, host, host).totalSeconds, 0);
+  // One more than zero: a host that is held already is cheaper than an empty one.
+  return 1 + Math.round(seconds);
+}
+
+function presentObstacle(host: PlannerHost, request: ReservationRequest, cluster: Cluster): string | undefined {
+  if (!host.isReady) return "is not ready";
+  const pinned = displacedGuests(request, cluster, [host.name]).find((guest) => !guest.isMovable);
+  return pinned && `has ${guestName(pinned)}, which is never migrated`;
+}
+
+function overlapping(host: PlannerHost, request: ReservationRequest) {
+  return host.holds.filter((hold) => hold.start < request.windowEnd && request.windowStart < hold.end);
+}
+
+/** Only holds pass with time: what else is missing will be missing later too. */
+function earliestStart(request: ReservationRequest, cluster: Cluster, reason: RefusalReason): Date | undefined {
+  if (reason !== "Conflict" && reason !== "InsufficientCapacity") return undefined;
+  const lengthMilliseconds = request.windowEnd.getTime() - request.windowStart.getTime();
+  const ends = cluster.hosts.flatMap((host) => host.holds.map((hold) => hold.end.getTime()));
+  const later = [...new Set(ends)].filter((end) => end > request.windowStart.getTime()).sort((a, b) => a - b);
+  for (const start of later.slice(0, mostLaterStarts)) {
+    const windowStart = new Date(start);
+    const shifted = { ...request, windowStart, windowEnd: new Date(start + lengthMilliseconds) };
+    // By then the holds that end earlier are gone.
+    const hosts = cluster.hosts.map((host) => ({
+      ...host,
+      holds: host.holds.filter((hold) => hold.end > windowStart),
+    }));
+    if (!attempt(shifted, { ...cluster, hosts }).refusal) return windowStart;
+  }
+  return undefined;
+}
+
+function withDetails(message: string, details: readonly string[]): string {
+  if (details.length === 0) return message;
+  const more = details.length > 8 ? `; and ${details.length - 8} more` : "";
+  return `${message}: ${details.slice(0, 8).join("; ")}${more}`;
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { type DurationDistribution, quantileSeconds } from "../model/duration-distribution.ts";
+import { type Confidence, lowest, type MigrationPrediction, predictMigration } from "../model/predict-migration.ts";
+import { type Cluster, guestName, type PlannerGuest, type PlannerHost, type ReservationRequest } from "./inputs.ts";
+import { compare, type PlacementOptions, placeDisplaced, type Unplaced } from "./placement.ts";
+import { predictSchedule } from "./schedule.ts";
+
+export interface PlannedMove {
+  guest: PlannerGuest;
+  from: string;
+  to: string;
+  prediction: MigrationPrediction;
+}
+
+export interface Plan {
+  /** The hosts to vacate, by name. */
+  hosts: string[];
+  /** In the order in which they begin. */
+  moves: PlannedMove[];
+  parallelMigrations: number;
+  duration: DurationDistribution;
+  /** The quantile of the duration that the on-time target asks for. */
+  allowanceSeconds: number;
+  confidence: Confidence;
+  /** Changes only with hosts, moves, their order, parallelism, or sizes by more than noise. */
+  hash: string;
+  /** Displaced VMs without a target; the plan is feasible when there is none. */
+  unplaced: Unplaced[];
+}
+
+/** Plans how to vacate the given hosts. Deterministic: the same input gives the same plan. */
+export function planVacating(
+  request: ReservationRequest,
+  cluster: Cluster,
+  hostNames: readonly string[],
+  options: PlacementOptions = {},
+): Plan {
+  const hosts = [...hostNames].sort(compare);
+  const { placements, unplaced } = placeDisplaced(request, cluster, hosts, options);
+  const byName = new Map(cluster.hosts.map((host) => [host.name, host]));
+  const moves = placements
+    .map((placement) => ({
+      ...placement,
+      prediction: predictMove(placement.guest, byName.get(placement.from), byName.get(placement.to)),
+    }))
+    .sort(longestFirst);
+  const parallelMigrations = request.parallelMigrations ?? 1;
+  const duration = predictSchedule(moves, parallelMigrations);
+  return {
+    hosts,
+    moves,
+    parallelMigrations,
+    duration,
+    allowanceSeconds: quantileSeconds(duration, request.onTimeTarget),
+    confidence: lowest(moves.map((move) => move.prediction.confidence)),
+    hash: planHash(hosts, moves, parallelMigrations),
+    unplaced,
+  };
+}
+
+/** Predicts one VM's move between two hosts. */
+export function predictMove(
+  guest: PlannerGuest,
+  from: PlannerHost | undefined,
+  to: PlannerHost | undefined,
+): MigrationPrediction {
+  const links = [from?.linkBytesPerSecond, to?.linkBytesPerSecond].filter((link) => link !== undefined);
+  return predictMigration({
+    source: from?.model,
+    target: to?.model,
+    stateBytes: guest.stateBytes,
+    linkBytesPerSecond: Math.min(...links),
+  });
+}
+
+/** Sizes that differ by less than about a fifth are the same for order and hash. */
+function magnitude(value: number): number {
+  return Math.round(4 * Math.log2(Math.max(value, 2 ** -20)));
+}
+
+function longestFirst(a: PlannedMove, b: PlannedMove): number {
+  const difference = magnitude(b.prediction.totalSeconds) - magnitude(a.prediction.totalSeconds);
+  return difference || compare(guestName(a.guest), guestName(b.guest));
+}
+
+function planHash(hosts: readonly string[], moves: readonly PlannedMove[], parallelMigrations: number): string {
+  const essence = {
+    hosts,
+    moves: moves.map(({ guest, from, to }) => [guest.uid, from, to, magnitude(guest.stateBytes)]),
+    parallelMigrations,
+  };
+  return createHash("sha256").update(JSON.stringify(essence)).digest("hex").slice(0, 16);
+}
