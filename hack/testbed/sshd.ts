@@ -4,9 +4,9 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import ssh2 from "ssh2";
 import { ensureUnpacked } from "../setup/unpacked.mjs";
 import { freePort } from "./free-port.ts";
+import { sshKeyPair } from "./ssh-key-pair.ts";
 
 export interface SshdOptions {
   /** Holds keys, configuration and log; made when absent. The same folder again means the same keys. */
@@ -16,7 +16,7 @@ export interface SshdOptions {
   signal?: AbortSignal;
 }
 
-/** A real OpenSSH server on loopback that lets one key in and allows nothing but streams to Unix sockets. */
+/** A real OpenSSH server on loopback that lets one key in, for forwarded streams only. */
 export interface Sshd {
   readonly address: string;
   readonly port: number;
@@ -87,11 +87,12 @@ function configurationText(folder: string, port: number, user: string): string {
     "UsePAM no",
     "AuthenticationMethods publickey",
     `AllowUsers ${user}`,
-    // A forwarded stream is no session; nobody needs a shell, a terminal or a TCP port here.
+    // A forwarded stream is no session; nobody needs a shell or a terminal here.
     "MaxSessions 0",
     "DisableForwarding no",
     "AllowStreamLocalForwarding local",
-    "AllowTcpForwarding no",
+    // OpenSSH lets no stream through to a socket either when TCP may not be forwarded.
+    "AllowTcpForwarding local",
     "AllowAgentForwarding no",
     "X11Forwarding no",
     "PermitTTY no",
@@ -104,9 +105,9 @@ function keyPair(folder: string, name: string): { privatePath: string; publicKey
   const privatePath = join(folder, name);
   const publicPath = `${privatePath}.pub`;
   if (!existsSync(publicPath)) {
-    const keys = ssh2.utils.generateKeyPairSync("ed25519", { comment: "vacate-testbed" });
-    writeFileSync(privatePath, keys.private, { mode: 0o600 });
-    writeFileSync(publicPath, `${keys.public}\n`, { mode: 0o600 });
+    const keys = sshKeyPair();
+    writeFileSync(privatePath, keys.privateKey, { mode: 0o600 });
+    writeFileSync(publicPath, `${keys.publicKey}\n`, { mode: 0o600 });
   }
   return { privatePath, publicKey: readFileSync(publicPath, "utf8").trim() };
 }

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { ServerHostKeyAlgorithm } from "ssh2";
-import { utils } from "ssh2";
+import ssh2, { type ServerHostKeyAlgorithm } from "ssh2";
 import { HostConnectionError } from "./host-connection-error.ts";
 
 /** A host's pinned public key. */
@@ -14,7 +13,7 @@ export class HostKey {
    * @throws {HostConnectionError} `InvalidHostKey`
    */
   constructor(line: string) {
-    const parsed = utils.parseKey(line.trim());
+    const parsed = ssh2.utils.parseKey(line.trim());
     if (parsed instanceof Error || parsed.isPrivateKey()) {
       const example = "the line of the host's /etc/ssh/ssh_host_ed25519_key.pub";
       throw new HostConnectionError("InvalidHostKey", `hostKey is not an SSH public key; it must be ${example}`);

@@ -164,7 +164,9 @@ function pingAnswer(session: ClientHttp2Session): Promise<boolean> {
 function sessionEnd(session: ClientHttp2Session, settings: HostSettings): Promise<HostConnectionError> {
   return new Promise((resolve) => {
     session.once("close", () => {
-      resolve(new HostConnectionError("ConnectionLost", `${describe(settings)}: the connection to the agent was closed`));
+      resolve(
+        new HostConnectionError("ConnectionLost", `${describe(settings)}: the connection to the agent was closed`),
+      );
     });
   });
 }

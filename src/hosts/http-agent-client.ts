@@ -1,4 +1,5 @@
 import type { ClientHttp2Session } from "node:http2";
+import { createConnection } from "node:net";
 import type { AgentClient } from "../agent/protocol/client.ts";
 import type {
   AdoptOrder,
@@ -18,6 +19,8 @@ import type {
   StartOrder,
   StopOrder,
 } from "../agent/protocol/types.ts";
+import { agentSession } from "./agent-session.ts";
+import { HostConnectionError } from "./host-connection-error.ts";
 import { exchange, type Method, readLines } from "./http-exchange.ts";
 
 export interface CallTimings {
@@ -146,6 +149,11 @@ export class HttpAgentClient implements AgentClient {
     for await (const line of readLines(this.#session, this.#hostName, request)) yield JSON.parse(line) as AgentEvent;
   }
 
+  /** Ends the session; calls under way reject. */
+  close(): void {
+    this.#session.destroy();
+  }
+
   #ofMigration<Answer>(
     verb: string,
     order: Order & { migrationId: string },
@@ -181,6 +189,23 @@ export class HttpAgentClient implements AgentClient {
     };
     return exchange(this.#session, this.#hostName, request, alsoAccepted);
   }
+}
+
+/**
+ * Connects to an agent on this machine, without SSH. Close it after use.
+ *
+ * @throws {HostConnectionError} `AgentNotListening`
+ */
+export async function connectLocalAgent(socketPath: string): Promise<HttpAgentClient> {
+  const socket = createConnection(socketPath);
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("error", (error) => {
+      const message = `no agent answers on the socket ${socketPath}: ${error.message}; is \`vacate agent\` running?`;
+      reject(new HostConnectionError("AgentNotListening", message, error));
+    });
+  });
+  return new HttpAgentClient(agentSession(socket), "localhost");
 }
 
 function guestPath(uid: string, verb?: string): string {

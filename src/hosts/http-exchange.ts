@@ -1,5 +1,6 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
+import { PassThrough, pipeline } from "node:stream";
 import { AgentError } from "../agent/protocol/client.ts";
 import { HostConnectionError } from "./host-connection-error.ts";
 
@@ -74,6 +75,8 @@ export async function* readLines(
 class Conversation {
   readonly description: string;
   readonly #stream: ClientHttp2Stream;
+  /** Read from the very beginning: an HTTP/2 stream that ends before somebody reads it takes its answer with it. */
+  readonly #body = new PassThrough();
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = () => this.#stream.destroy();
   readonly #timer: NodeJS.Timeout;
@@ -88,7 +91,7 @@ class Conversation {
       { ":method": request.method, ":path": request.path, "content-type": "application/json" },
       { endStream: request.body === undefined },
     );
-    this.#stream.on("error", () => {}); // seen through the awaited events below
+    pipeline(this.#stream, this.#body, () => {}); // errors are seen by whoever reads the body
     if (request.body !== undefined) this.#stream.end(request.body);
     request.signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#timer = setTimeout(() => {
@@ -137,12 +140,12 @@ class Conversation {
 
   async *#chunks(): AsyncIterable<Buffer> {
     try {
-      yield* this.#stream as AsyncIterable<Buffer>;
+      yield* this.#body as AsyncIterable<Buffer>;
     } catch (error) {
       throw this.#explain(error);
     }
     // A session that goes away may end its streams like a complete answer does.
-    if (this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR || this.#stream.aborted) throw this.#explain();
+    if (this.#stream.aborted) throw this.#explain();
   }
 
   #explain(cause?: unknown): unknown {

@@ -1,6 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { Algorithms, ClientErrorExtensions } from "ssh2";
-import { Client, utils } from "ssh2";
+import ssh2, { type Algorithms, type Client, type ClientErrorExtensions } from "ssh2";
 import type { HostConnectionReason } from "./host-connection-error.ts";
 import { HostConnectionError } from "./host-connection-error.ts";
 import { fingerprintOf, HostKey } from "./host-key.ts";
@@ -54,7 +53,7 @@ export class SshConnection {
     signal.throwIfAborted();
     const pinned = new HostKey(settings.hostKey);
     checkIdentity(settings);
-    const client = new Client();
+    const client = new ssh2.Client();
     let offeredKey: Buffer | undefined;
     const onAbort = () => client.destroy();
     signal.addEventListener("abort", onAbort, { once: true });
@@ -105,7 +104,7 @@ export class SshConnection {
       this.#client.openssh_forwardOutStreamLocal(this.#settings.agentSocket, (error, channel) => {
         if (!error) return resolve(channel);
         // OpenSSH gives one answer for an absent socket, a refused one and forbidden forwarding.
-        const message = `${describe(this.#settings)}: the SSH server cannot open the agent's socket ${this.#settings.agentSocket}; check that \`vacate agent\` runs there with that socket, that ${this.#settings.user} may open it, and that sshd has AllowStreamLocalForwarding`;
+        const message = `${describe(this.#settings)}: the SSH server cannot open the agent's socket ${this.#settings.agentSocket}; check that \`vacate agent\` runs there with that socket, that ${this.#settings.user} may open it, and that sshd_config allows it (AllowStreamLocalForwarding and AllowTcpForwarding)`;
         reject(new HostConnectionError("AgentNotListening", message, error));
       });
     });
@@ -124,7 +123,7 @@ export function describe(settings: HostSettings): string {
 }
 
 function checkIdentity(settings: HostSettings): void {
-  const parsed = utils.parseKey(settings.privateKey);
+  const parsed = ssh2.utils.parseKey(settings.privateKey);
   const keys = Array.isArray(parsed) ? parsed : [parsed];
   if (keys.every((key) => !(key instanceof Error) && key.isPrivateKey())) return;
   throw new HostConnectionError(
