@@ -134,7 +134,7 @@ export const builtInDefinitions: ResourceDefinition[] = [
         name: "Created At",
         type: "date",
         description: "When the definition was first loaded",
-        jsonPath: ".metadata.creationTimestamp",
+        value: (object) => object.metadata.creationTimestamp,
       },
     ],
   }),

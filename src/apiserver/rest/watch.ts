@@ -35,6 +35,7 @@ const bookmarkMilliseconds = 15_000;
 /**
  * Sends what happens to objects until the time is over or the signal is aborted; then resolves.
  *
+ * @param onAccepted called before the first event, when the request has turned out to be good
  * @throws StatusError 504 when the resourceVersion is yet to come
  */
 export async function watchObjects(
@@ -43,10 +44,12 @@ export async function watchObjects(
   request: WatchRequest,
   sink: WatchSink,
   signal: AbortSignal,
+  onAccepted: () => void,
 ): Promise<void> {
   await store.settled();
   const { resource, namespace, resourceVersion: since } = request;
   if (since !== undefined && since > store.revision) throw resourceVersionTooLarge(since, store.revision);
+  onAccepted();
   if (since && since < store.revisions.compacted()) {
     const oldest = store.revisions.compacted();
     sink.error(expired(`too old resource version: ${since} (${oldest})`).toStatus());
