@@ -7,10 +7,10 @@
 // Plain JavaScript with built-ins only, because it runs before node_modules exist, on any Node from 18 on.
 
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { findCommand } from "./setup/apt.mjs";
 import { cacheFolder } from "./setup/cache.mjs";
 import { ensureNpmPackages } from "./setup/npm-packages.mjs";
 import { ensureInstalled } from "./setup/system-packages.mjs";
@@ -18,6 +18,7 @@ import { ensureUnpacked } from "./setup/unpacked.mjs";
 
 const projectFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 
+const kubeApiServer = "hack/kube-apiserver/build.sh";
 const realGuests = {
   commands: { "qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils", cpio: "cpio", zstd: "zstd" },
   unpacked: ["linux-image-cloud-amd64", "busybox-static"],
@@ -25,10 +26,10 @@ const realGuests = {
 
 /** What each purpose needs besides the npm packages: commands with the Debian packages that have them, and files. */
 const needs = {
-  test: { commands: realGuests.commands, unpacked: realGuests.unpacked, sshd: true },
+  test: { commands: realGuests.commands, unpacked: realGuests.unpacked, sshd: true, build: kubeApiServer },
   demo: { commands: realGuests.commands, unpacked: realGuests.unpacked, sshd: true },
   "demo-simulated": { commands: {}, unpacked: [], sshd: true },
-  "kube-apiserver": { commands: {}, unpacked: [], build: "hack/kube-apiserver/build.sh" },
+  "kube-apiserver": { commands: {}, unpacked: [], build: kubeApiServer },
 };
 
 async function main() {
@@ -53,10 +54,9 @@ async function main() {
 async function meet(need) {
   const installed = await ensureInstalled(need.commands);
   for (const name of need.unpacked) await ensureUnpacked(name);
-  if (need.sshd && !findCommand("sshd")) {
-    await ensureUnpacked("openssh-server");
-    await ensureUnpacked("libnss-wrapper"); // test/support/sshd.ts says why
-  }
+  // hack/testbed/sshd.ts says what for.
+  if (need.sshd && !existsSync("/usr/sbin/sshd")) await ensureUnpacked("openssh-server");
+  if (need.sshd && process.getuid?.() === 0) await ensureUnpacked("libnss-wrapper");
   if (need.build) execFileSync(join(projectFolder, need.build), { stdio: ["ignore", "ignore", "inherit"] });
   return installed;
 }

@@ -14,16 +14,17 @@ const startsService =
  * Installs, by apt, the packages of those commands that are missing, without what they only recommend.
  *
  * @param {Record<string, string>} packageOfCommand the package that has each command
+ * @param {() => Promise<string[] | undefined>} [findRoot] the words to put before a command that needs root
  * @returns {Promise<string[]>} the packages that were installed; none when every command was there
  * @throws {Error} when packages are missing and neither root nor password-less sudo is to be had, or when one of the
  *   packages would start a service
  */
-export async function ensureInstalled(packageOfCommand) {
+export async function ensureInstalled(packageOfCommand, findRoot = rootPrefix) {
   if (missingPackages(packageOfCommand).length === 0) return [];
   return withLock(join(cacheFolder(), "install.lock"), async () => {
     const missing = missingPackages(packageOfCommand);
     if (missing.length === 0) return [];
-    const prefix = findCommand("apt-get") ? await rootPrefix() : undefined;
+    const prefix = findCommand("apt-get") ? await findRoot() : undefined;
     if (!prefix) throw new Error(requestFor(missing));
     await install(missing, prefix);
     const still = missingPackages(packageOfCommand);

@@ -113,7 +113,8 @@ export class HostLink {
 
   /** Reads events, and opens the stream again when it ends while the connection is still there. */
   async #listen(session: ClientHttp2Session, backoff: Backoff, signal: AbortSignal): Promise<void> {
-    const client = new HttpAgentClient(session, this.#options.hostName);
+    const { clock, timings, hostName } = this.#options;
+    const client = new HttpAgentClient(session, hostName);
     while (!signal.aborted) {
       for await (const event of client.events(signal)) {
         if (event.type === "Hello") {
@@ -123,7 +124,7 @@ export class HostLink {
         }
         if (!this.#closing.signal.aborted) this.#options.onEvent(event);
       }
-      await this.#options.clock.sleep(backoff.next(), signal);
+      await clock.sleep(timings.firstRetryMilliseconds, signal);
     }
   }
 

@@ -196,7 +196,7 @@ export class HttpAgentClient implements AgentClient {
  *
  * @throws {HostConnectionError} `AgentNotListening`
  */
-export async function connectLocalAgent(socketPath: string): Promise<HttpAgentClient> {
+export async function connectLocalAgent(socketPath: string, timings?: CallTimings): Promise<HttpAgentClient> {
   const socket = createConnection(socketPath);
   await new Promise<void>((resolve, reject) => {
     socket.once("connect", resolve);
@@ -205,7 +205,7 @@ export async function connectLocalAgent(socketPath: string): Promise<HttpAgentCl
       reject(new HostConnectionError("AgentNotListening", message, error));
     });
   });
-  return new HttpAgentClient(agentSession(socket), "localhost");
+  return new HttpAgentClient(agentSession(socket), "localhost", timings);
 }
 
 function guestPath(uid: string, verb?: string): string {

@@ -144,8 +144,8 @@ class Conversation {
     } catch (error) {
       throw this.#explain(error);
     }
-    // A session that goes away may end its streams like a complete answer does.
-    if (this.#stream.aborted) throw this.#explain();
+    // A session that goes away ends its streams like complete answers; only the reset code tells them apart.
+    if (this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR) throw this.#explain();
   }
 
   #explain(cause?: unknown): unknown {

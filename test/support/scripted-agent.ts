@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { createServer } from "node:http2";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentEvent } from "../../src/agent/protocol/types.ts";
@@ -25,6 +26,7 @@ export class ScriptedAgent {
   greets = true;
   readonly #folder = mkdtempSync(join(tmpdir(), "vacate-agent-"));
   readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sockets = new Set<Socket>();
   readonly #eventStreams = new Set<ServerHttp2Stream>();
   #server: Http2Server | undefined;
 
@@ -39,6 +41,10 @@ export class ScriptedAgent {
 
   async start(): Promise<this> {
     const server = createServer();
+    server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
     server.on("session", (session) => {
       this.#sessions.add(session);
       session.once("close", () => this.#sessions.delete(session));
@@ -69,8 +75,18 @@ export class ScriptedAgent {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  /** As SIGSTOP would: connections stay, and nothing is read any more. */
+  freeze(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
   emit(event: AgentEvent): void {
     for (const stream of this.#eventStreams) stream.write(`${JSON.stringify(event)}\n`);
+  }
+
+  /** Writes text as it is to the streams of events, each piece in a frame of its own. */
+  emitPieces(pieces: string[]): void {
+    for (const stream of this.#eventStreams) for (const piece of pieces) stream.write(piece);
   }
 
   /** Ends the streams of events in good order, and leaves the connections. */
