@@ -74,14 +74,14 @@ export const anyCluster: fc.Arbitrary<Cluster> = fc
   .record({
     hosts: fc.array(
       fc.record({
-        cpus: fc.integer({ min: 1, max: 16 }),
-        memory: fc.integer({ min: 1, max: 32 }),
+        cpus: fc.integer({ min: 4, max: 16 }),
+        memory: fc.integer({ min: 4, max: 24 }),
         isReady: fc.integer({ min: 0, max: 7 }).map((value) => value > 0),
         rack: fc.constantFrom("a", "b"),
         isUnschedulable: fc.integer({ min: 0, max: 5 }).map((value) => value === 0),
         isHeld: fc.integer({ min: 0, max: 5 }).map((value) => value === 0),
       }),
-      { minLength: 1, maxLength: 6 },
+      { minLength: 2, maxLength: 6 },
     ),
     guests: fc.array(
       fc.record({
@@ -91,11 +91,11 @@ export const anyCluster: fc.Arbitrary<Cluster> = fc
         state: fc.integer({ min: 0, max: 4096 }),
         home: fc.option(fc.integer({ min: 0, max: 5 }), { nil: undefined }),
         app: fc.constantFrom("web", "db"),
-        isApart: fc.boolean(),
-        rack: fc.option(fc.constantFrom("a", "b"), { nil: undefined }),
-        isMovable: fc.integer({ min: 0, max: 9 }).map((value) => value > 0),
+        isApart: fc.integer({ min: 0, max: 3 }).map((value) => value === 0),
+        rack: fc.option(fc.constantFrom("a", "b"), { nil: undefined, freq: 1 }),
+        isMovable: fc.integer({ min: 0, max: 19 }).map((value) => value > 0),
       }),
-      { maxLength: 14 },
+      { minLength: 3, maxLength: 14 },
     ),
   })
   .map(({ hosts, guests }) => {
