@@ -1,0 +1,360 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "chai";
+import { dump } from "js-yaml";
+import type { JsonObject } from "../../../src/apiserver/resource.ts";
+import { Kubectl, kubectlVersions, type RunningKubectl } from "../../support/kubectl.ts";
+import { type ServerUnderTest, startServerUnderTest } from "../../support/server-under-test.ts";
+import { allKinds, changed, type KindUnderTest, manifest, projectKinds } from "./kinds.ts";
+
+interface StoredObject {
+  metadata: {
+    name: string;
+    uid: string;
+    generation?: number;
+    resourceVersion: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  status?: unknown;
+}
+
+/** The columns of the first line that kubectl printed, which are at least two spaces apart where names have one. */
+function header(table: string): string[] {
+  return (table.split("\n")[0] ?? "").trim().split(/\s{2,}/);
+}
+
+/** Sets a condition as a controller would, whatever version of kubectl is tried. */
+function reportReady(modern: Kubectl, kind: KindUnderTest, name: string): Promise<string> {
+  const condition = {
+    type: "Ready",
+    status: "True",
+    reason: "Tested",
+    message: "it was tested",
+    lastTransitionTime: "2026-01-01T00:00:00Z",
+  };
+  const patch = JSON.stringify({ status: { conditions: [condition] } });
+  return modern.ok(["patch", kind.resource, name, "--subresource=status", "--type=merge", "-p", patch]);
+}
+
+/** A `kubectl wait` that has seen the object: its log of requests says so. */
+async function waiting(
+  kubectl: Kubectl,
+  kind: KindUnderTest,
+  name: string,
+  condition: string,
+): Promise<RunningKubectl> {
+  const wait = kubectl.start(["wait", `${kind.resource}/${name}`, condition, "--timeout=30s", "-v=6"]);
+  await wait.said(new RegExp(`GET .*${name}.* 200 OK`));
+  return wait;
+}
+
+describe("kubectl", () => {
+  let server: ServerUnderTest;
+  /** What the tests do beside the version they try. */
+  let modern: Kubectl;
+
+  before(async function () {
+    this.timeout(300_000); // the first run fetches kubectl
+    server = await startServerUnderTest();
+    modern = await Kubectl.create("1.32", server.kubeconfigPath, join(server.folder, "cache"));
+  });
+
+  after(() => server?.stop());
+
+  for (const version of kubectlVersions) {
+    describe(version, () => {
+      const namespace = `kubectl-${version.replace(".", "-")}-${randomBytes(3).toString("hex")}`;
+      let kubectl: Kubectl;
+      let folder: string;
+      const names: [KindUnderTest, string][] = [];
+
+      before(async () => {
+        folder = join(server.folder, version);
+        await mkdir(folder);
+        kubectl = await Kubectl.create(version, server.kubeconfigPath, join(folder, "cache"), namespace);
+        modern = modern.in(namespace);
+        await modern.ok(["create", "-f", "-"], {
+          input: { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
+        });
+      });
+
+      after(async () => {
+        for (const [kind, name] of names) {
+          if (!kind.namespaced) await modern.run(["delete", kind.resource, name, "--wait=false", "--ignore-not-found"]);
+        }
+        await modern.run(["delete", "namespace", namespace, "--wait=false"]);
+      });
+
+      /** A name that nobody else uses; cluster-scoped objects are removed at the end. */
+      function fresh(kind: KindUnderTest): string {
+        const name = `${kind.kind.toLowerCase()}-${randomBytes(4).toString("hex")}`;
+        names.push([kind, name]);
+        return name;
+      }
+
+      function made(kind: KindUnderTest, labels: Record<string, string> = {}): { name: string; object: JsonObject } {
+        const name = fresh(kind);
+        const hasLabels = Object.keys(labels).length > 0;
+        return { name, object: manifest(kind, name, namespace, hasLabels ? { labels } : {}) };
+      }
+
+      async function create(kind: KindUnderTest, labels: Record<string, string> = {}): Promise<string> {
+        const { name, object } = made(kind, labels);
+        await kubectl.ok(["create", "-f", "-"], { input: object });
+        return name;
+      }
+
+      for (const kind of allKinds) {
+        describe(`on a ${kind.kind}`, () => {
+          const plain = kind.kind.toLowerCase();
+          const printed = kind.isBuiltIn ? plain : `${plain}.vacate.dev`;
+          const changedValue = (name: string): Promise<string> =>
+            kubectl.ok(["get", kind.resource, name, "-o", `jsonpath=${kind.change.jsonPath}`]);
+
+          it("should apply it new, unchanged and changed, and find nothing to do again", async () => {
+            const { name, object } = made(kind);
+            const apply = (input: JsonObject): Promise<string> => kubectl.ok(["apply", "-f", "-"], { input });
+            expect(await apply(object)).to.equal(`${printed}/${name} created\n`);
+            const first = await kubectl.get<StoredObject>(kind.resource, name);
+            expect(await apply(object)).to.equal(`${printed}/${name} unchanged\n`);
+            const second = await kubectl.get<StoredObject>(kind.resource, name);
+            expect(second.metadata.resourceVersion).to.equal(first.metadata.resourceVersion);
+            expect(await apply(changed(kind, object))).to.equal(`${printed}/${name} configured\n`);
+            expect(await changedValue(name)).to.equal(kind.change.value);
+            if (kind.hasConditions) {
+              const third = await kubectl.get<StoredObject>(kind.resource, name);
+              expect([first.metadata.generation, third.metadata.generation]).to.deep.equal([1, 2]);
+            }
+          });
+
+          it("should create it once, replace it, and refuse to replace an older version of it", async () => {
+            const { name, object } = made(kind);
+            expect(await kubectl.ok(["create", "-f", "-"], { input: object })).to.equal(`${printed}/${name} created\n`);
+            expect(await kubectl.fails(["create", "-f", "-"], { input: object })).to.match(
+              /AlreadyExists.*already exists/,
+            );
+            const stored = await kubectl.get<JsonObject>(kind.resource, name);
+            const newer = changed(kind, stored);
+            expect(await kubectl.ok(["replace", "-f", "-"], { input: newer })).to.match(/ replaced\n$/);
+            expect(await changedValue(name)).to.equal(kind.change.value);
+            expect(await kubectl.fails(["replace", "-f", "-"], { input: newer })).to.match(
+              /Conflict.*the object has been modified/,
+            );
+          });
+
+          it("should show it in every format", async () => {
+            const name = await create(kind, { color: "blue" });
+            const get = (...args: string[]): Promise<string> => kubectl.ok(["get", kind.resource, name, ...args]);
+            expect(header(await get())).to.deep.equal(kind.columns);
+            const wide = header(await get("-o", "wide"));
+            expect(wide).to.have.members([...kind.columns, ...kind.wideColumns]);
+            expect(await get("-o", "name")).to.equal(`${printed}/${name}\n`);
+            expect(JSON.parse(await get("-o", "json"))).to.deep.include({
+              kind: kind.kind,
+              apiVersion: kind.apiVersion,
+            });
+            expect(await get("-o", "yaml")).to.match(new RegExp(`^kind: ${kind.kind}$`, "m"));
+            expect(await get("-o", "jsonpath={.metadata.labels.color}")).to.equal("blue");
+            expect(await get("-o", "custom-columns=N:.metadata.name,C:.metadata.labels.color")).to.match(
+              new RegExp(`^N +C\n${name} +blue\n$`),
+            );
+            expect(await get("--show-labels")).to.contain("color=blue");
+            expect(await kubectl.ok(["get", kind.shortName, name, "-o", "name"])).to.equal(`${printed}/${name}\n`);
+          });
+
+          it("should select by label and by name, in all namespaces, and sort", async () => {
+            const group = `g${randomBytes(3).toString("hex")}`;
+            const made = [await create(kind, { group, rank: "b" }), await create(kind, { group, rank: "a" })];
+            const list = async (...args: string[]): Promise<string[]> =>
+              (await kubectl.ok(["get", kind.resource, "-o", "name", ...args])).trim().split("\n").filter(Boolean);
+            const full = made.map((name) => `${printed}/${name}`);
+            expect(await list("-l", `group=${group}`)).to.have.members(full);
+            expect(await list("-l", `group=${group},rank!=b`)).to.deep.equal(full.slice(1));
+            expect(await list("-l", `group in (${group}),rank in (b,c)`)).to.deep.equal(full.slice(0, 1));
+            expect(await list("--field-selector", `metadata.name=${made[1]}`)).to.deep.equal(full.slice(1));
+            expect(await list("-A", "-l", `group=${group}`)).to.have.members(full);
+            const sorted = await kubectl.ok([
+              "get",
+              kind.resource,
+              "-l",
+              `group=${group}`,
+              "--sort-by=.metadata.labels.rank",
+            ]);
+            expect(sorted.trim().split("\n")).to.have.lengthOf(3);
+            if (kind.kind !== "Event")
+              expect(sorted.indexOf(made[1] ?? "")).to.be.lessThan(sorted.indexOf(made[0] ?? ""));
+          });
+
+          it("should patch, label, annotate and edit it", async () => {
+            const name = await create(kind);
+            const patch = JSON.stringify(kind.change.patch);
+            await kubectl.ok(["patch", kind.resource, name, "--type=merge", "-p", patch]);
+            expect(await changedValue(name)).to.equal(kind.change.value);
+            const add = JSON.stringify([{ op: "add", path: "/metadata/labels", value: { step: "one" } }]);
+            await kubectl.ok(["patch", kind.resource, name, "--type=json", "-p", add]);
+            const wrongTest = JSON.stringify([{ op: "test", path: "/metadata/labels/step", value: "other" }]);
+            await kubectl.fails(["patch", kind.resource, name, "--type=json", "-p", wrongTest]);
+            expect(await kubectl.fails(["label", kind.resource, name, "step=two"])).to.match(/--overwrite is false/);
+            await kubectl.ok(["label", kind.resource, name, "step=two", "--overwrite"]);
+            await kubectl.ok(["annotate", kind.resource, name, "note=for people"]);
+            await kubectl.ok(["edit", kind.resource, name], {
+              environment: { KUBE_EDITOR: "sed -i s/step:.two/step:\\ three/" },
+            });
+            const { metadata } = await kubectl.get<StoredObject>(kind.resource, name);
+            expect(metadata.labels).to.include({ step: "three" });
+            expect(metadata.annotations).to.deep.equal({ note: "for people" });
+            await kubectl.ok(["label", kind.resource, name, "step-"]);
+            const without = await kubectl.get<StoredObject>(kind.resource, name);
+            expect(without.metadata.labels ?? {}).to.not.have.property("step");
+          });
+
+          it("should show what an apply would change, and try it without storing it", async () => {
+            const { name, object } = made(kind);
+            const other = changed(kind, object);
+            expect(await kubectl.ok(["apply", "--dry-run=server", "-f", "-"], { input: object })).to.equal(
+              `${printed}/${name} created (server dry run)\n`,
+            );
+            expect(await kubectl.fails(["get", kind.resource, name])).to.match(/NotFound/);
+            await kubectl.ok(["apply", "-f", "-"], { input: object });
+            await kubectl.ok(["diff", "-f", "-"], { input: object });
+            const { code, stdout } = await kubectl.run(["diff", "-f", "-"], { input: other });
+            expect(code).to.equal(1);
+            // The values of secrets are hidden by newer versions.
+            const value = kind.kind === "Secret" ? `(${kind.change.value}|\\*\\*\\*)` : kind.change.value;
+            expect(stdout).to.match(new RegExp(`^\\+.*${value}`, "m"));
+            expect(await kubectl.ok(["apply", "--dry-run=server", "-f", "-"], { input: other })).to.equal(
+              `${printed}/${name} configured (server dry run)\n`,
+            );
+            expect(await changedValue(name)).to.not.equal(kind.change.value);
+          });
+
+          it("should describe and explain it", async () => {
+            const name = await create(kind, { color: "blue" });
+            expect(await kubectl.ok(["describe", kind.resource, name])).to.match(/^Labels: +color=blue$/m);
+            const { field, text } = kind.explain;
+            const explained = await kubectl.ok(["explain", `${kind.resource}.${field}`]);
+            expect(explained).to.match(/^DESCRIPTION:\n +\w/m);
+            expect(explained.replaceAll(/\s+/g, " ")).to.contain(text ?? "DESCRIPTION");
+            expect(await kubectl.ok(["explain", kind.resource, "--recursive"])).to.match(/ownerReferences/);
+            expect(await kubectl.fails(["explain", `${kind.resource}.nonsense`])).to.match(/nonsense.*does not exist/);
+          });
+
+          it("should watch it change", async () => {
+            const name = await create(kind, { color: "blue" });
+            const watch = kubectl.start([
+              "get",
+              kind.resource,
+              "--watch",
+              "-L",
+              "color",
+              "--field-selector",
+              `metadata.name=${name}`,
+            ]);
+            try {
+              await watch.said(/blue/);
+              await modern.ok(["label", kind.resource, name, "color=green", "--overwrite"]);
+              await watch.said(/green/);
+              expect(watch.text.match(/NAME|LAST SEEN/g)).to.have.lengthOf(1);
+            } finally {
+              await watch.stop();
+            }
+          });
+
+          it("should delete it by name, by file and by label, and wait until it is gone", async () => {
+            const group = `g${randomBytes(3).toString("hex")}`;
+            const [byName, byLabel] = [await create(kind), await create(kind, { group })];
+            const byFile = made(kind);
+            await kubectl.ok(["create", "-f", "-"], { input: byFile.object });
+            const wait = await waiting(kubectl, kind, byName, "--for=delete");
+            expect(await kubectl.ok(["delete", kind.resource, byName])).to.contain(`"${byName}" deleted`);
+            await wait.said(/condition met/);
+            await wait.stop();
+            expect(await kubectl.ok(["delete", "-f", "-"], { input: byFile.object })).to.contain(
+              `"${byFile.name}" deleted`,
+            );
+            expect(await kubectl.ok(["delete", kind.resource, "-l", `group=${group}`])).to.contain(
+              `"${byLabel}" deleted`,
+            );
+            for (const name of [byName, byFile.name, byLabel]) {
+              expect(await kubectl.fails(["get", kind.resource, name])).to.match(/\(NotFound\)/);
+              expect(await kubectl.ok(["delete", kind.resource, name, "--ignore-not-found"])).to.equal("");
+            }
+          });
+        });
+      }
+
+      for (const kind of projectKinds) {
+        it(`should wait for a condition of a ${kind.kind}`, async () => {
+          const name = await create(kind);
+          const command = ["wait", `${kind.resource}/${name}`, "--for=condition=Ready", "--timeout=1s"];
+          expect(await kubectl.fails(command)).to.match(/timed out/);
+          const wait = await waiting(kubectl, kind, name, "--for=condition=Ready");
+          await reportReady(modern, kind, name);
+          await wait.said(/condition met/);
+          await wait.stop();
+          expect(await kubectl.ok(command)).to.match(/condition met/);
+        });
+
+        it(`should leave the status of a ${kind.kind} alone when its manifest is applied or replaced`, async () => {
+          const { name, object } = made(kind);
+          await kubectl.ok(["apply", "-f", "-"], { input: object });
+          await reportReady(modern, kind, name);
+          const before = await kubectl.get<StoredObject>(kind.resource, name);
+          expect(before.metadata.generation).to.equal(1);
+          await kubectl.ok(["apply", "-f", "-"], { input: changed(kind, object) });
+          await kubectl.ok(["replace", "-f", "-"], { input: { ...object, status: { conditions: [] } } });
+          const after = await kubectl.get<StoredObject>(kind.resource, name);
+          expect(after.status).to.deep.equal(before.status);
+          expect(after.metadata.generation).to.equal(3);
+        });
+      }
+
+      it("should show the events of an object when it describes it", async () => {
+        const kind = projectKinds.find((candidate) => candidate.kind === "Reservation") as KindUnderTest;
+        const name = await create(kind);
+        const { metadata } = await kubectl.get<StoredObject>(kind.resource, name);
+        const event = manifest(
+          allKinds.find((candidate) => candidate.kind === "Event") as KindUnderTest,
+          name,
+          namespace,
+        );
+        const involvedObject = { apiVersion: kind.apiVersion, kind: kind.kind, name, namespace, uid: metadata.uid };
+        await kubectl.ok(["create", "-f", "-"], { input: { ...event, involvedObject } });
+        expect(await kubectl.ok(["describe", kind.resource, name])).to.match(
+          /^Events:[\s\S]*Normal +Tried .*first words/m,
+        );
+        expect(await kubectl.ok(["get", "events", "--field-selector", `involvedObject.name=${name}`])).to.contain(
+          `reservation/${name}`,
+        );
+      });
+
+      it("should find the resources, short names and categories", async () => {
+        const resources = await kubectl.ok(["api-resources"]);
+        for (const kind of allKinds) {
+          expect(resources).to.match(new RegExp(`^${kind.resource} .*${kind.namespaced} +${kind.kind}\\b`, "m"));
+        }
+        const vacate = await kubectl.ok(["api-resources", "--api-group=vacate.dev", "-o", "name"]);
+        expect(vacate.trim().split("\n")).to.have.members(projectKinds.map((kind) => `${kind.resource}.vacate.dev`));
+        expect(await kubectl.ok(["api-versions"])).to.match(/^vacate\.dev\/v1alpha1$/m);
+        const name = await create(projectKinds[1] as KindUnderTest);
+        expect(await kubectl.ok(["get", "vacate", "-o", "name"])).to.contain(`virtualmachine.vacate.dev/${name}`);
+      });
+
+      it("should say what one may do", async () => {
+        expect(await kubectl.ok(["auth", "can-i", "create", "reservations.vacate.dev"])).to.match(/^yes/m);
+        expect(await kubectl.ok(["auth", "can-i", "delete", "secrets"])).to.match(/^yes/m);
+      });
+
+      it("should apply a file with several objects", async () => {
+        const [first, second] = [made(projectKinds[1] as KindUnderTest), made(projectKinds[2] as KindUnderTest)];
+        const file = join(folder, "several.yaml");
+        await writeFile(file, `${dump(first.object)}---\n${dump(second.object)}`);
+        expect((await kubectl.ok(["apply", "-f", file])).trim().split("\n")).to.have.lengthOf(2);
+        expect((await kubectl.ok(["get", "-f", file, "-o", "name"])).trim().split("\n")).to.have.lengthOf(2);
+        await kubectl.ok(["delete", "-f", file]);
+      });
+    });
+  }
+});
