@@ -62,9 +62,11 @@ export interface ApiFixture {
   close(): Promise<void>;
 }
 
+/** Made once, because it never changes and compiling its schemas takes longer than most tests. */
+const registry = new Registry([thingDefinition]);
+
 export async function openApiFixture(historyLength?: number): Promise<ApiFixture> {
   const directory = temporaryDirectory();
-  const registry = new Registry([thingDefinition]);
   const store = new Store(openDatabase(directory.path), historyLength);
   const clock = new FakeClock();
   const writer = new ObjectWriter(store, clock);

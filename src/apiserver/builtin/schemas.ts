@@ -60,11 +60,8 @@ const immutable = boolean("Whether the data may never change again. Only deletio
 
 export const secretSchema = object("Data that must be kept secret. One secret holds less than 1 MiB.", {
   type: string("What kind of secret this is, for programs that read it. Default Opaque."),
-  data: {
-    type: "object",
-    additionalProperties: { type: "string", format: "byte" },
-    description: "The secret data, each value encoded as base64.",
-  },
+  // Without a format: the message of a schema's check would repeat the secret value.
+  data: stringMap("The secret data, each value encoded as base64."),
   stringData: stringMap("The secret data in clear text; written into data, never shown."),
   immutable,
 });
