@@ -1,0 +1,98 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { OwnWrites } from "../../../src/runtime/own-writes.ts";
+
+const key = "lab/guest-1";
+const operations = ["start", "writeStatus", "othersWrite", "deliverOne", "deliverAll", "finish"] as const;
+
+/** One object on a server, its events on their way, and a controller that writes its status. */
+class Model {
+  readonly #own = new OwnWrites();
+  /** Whether each version, from 1 on, was made by the controller's status write; the first was not. */
+  readonly #isOwn = [false, false];
+  #delivered = 1;
+  /** The version the reconcile knows, and writes on. */
+  #known = 1;
+  #active = false;
+  #othersDeferred = false;
+  #skippedDeferred = false;
+
+  get #latest(): number {
+    return this.#isOwn.length - 1;
+  }
+
+  start(): void {
+    if (this.#active) return;
+    this.#active = true;
+    this.#known = this.#delivered;
+    this.#own.start(key);
+  }
+
+  writeStatus(): void {
+    // A write on an old version is a conflict.
+    if (!this.#active || this.#known !== this.#latest) return;
+    this.#isOwn.push(true);
+    this.#own.wrote(key, String(this.#known), String(this.#latest));
+    this.#known = this.#latest;
+  }
+
+  othersWrite(): void {
+    this.#isOwn.push(false);
+  }
+
+  deliverOne(): void {
+    if (this.#delivered < this.#latest) this.#deliver(this.#delivered + 1);
+  }
+
+  /** What a list after a gap does. */
+  deliverAll(): void {
+    if (this.#delivered < this.#latest) this.#deliver(this.#latest);
+  }
+
+  finish(): void {
+    if (!this.#active) return;
+    this.#active = false;
+    const news = this.#own.finish(key);
+    if (this.#othersDeferred) expect(news, "a change during the reconcile was lost").to.equal(true);
+    else if (!this.#skippedDeferred) expect(news, "an echo woke the controller").to.equal(false);
+    this.#othersDeferred = false;
+    this.#skippedDeferred = false;
+  }
+
+  #deliver(version: number): void {
+    const steps = this.#isOwn.slice(this.#delivered + 1, version + 1);
+    const step = { before: String(this.#delivered), after: String(version) };
+    this.#delivered = version;
+    const others = steps.includes(false);
+    const news = this.#own.isNews(key, step);
+    if (this.#active) {
+      this.#othersDeferred ||= others;
+      this.#skippedDeferred ||= steps.length > 1;
+    } else if (others) expect(news, "a change was lost").to.equal(true);
+    else if (steps.length === 1) expect(news, "an echo woke the controller").to.equal(false);
+  }
+}
+
+describe("OwnWrites", () => {
+  it("should tell every change of others, and no echo that comes by itself, in whatever order things happen", () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...operations), { maxLength: 60 }), (steps) => {
+        const model = new Model();
+        for (const step of steps) model[step]();
+        model.deliverAll();
+        model.finish();
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("should take nothing for an echo once the object was deleted", () => {
+    const own = new OwnWrites();
+    own.start(key);
+    own.wrote(key, "1", "2");
+    own.finish(key);
+    expect(own.isNews(key, { before: "1", after: undefined })).to.equal(true);
+    expect(own.isNews(key, { before: undefined, after: "7" })).to.equal(true);
+    expect(own.isNews(key, { before: "1", after: "2" })).to.equal(true);
+  });
+});
