@@ -83,7 +83,7 @@ export async function ensureGuestImages(out?: string): Promise<string> {
 
 /** The folder is replaced as a whole, so it must be one that was made here. */
 async function refuseForeignFolder(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
+  const names = await readdir(folder).catch((): string[] => []);
   if (names.length > 0 && !names.includes(".inputs")) {
     throw new Error(`${folder} holds something else than guest images; give an empty or a new folder`);
   }

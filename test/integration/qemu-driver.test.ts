@@ -1,0 +1,103 @@
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect } from "chai";
+import { ensureGuestImages } from "../../hack/guest/build.ts";
+import { runsGuests } from "../../src/agent/drivers/qemu/host-software.ts";
+import { findProcesses, isAlive, killProcess } from "../../src/agent/drivers/qemu/process-identity.ts";
+import { QemuDriver } from "../../src/agent/drivers/qemu/qemu-driver.ts";
+import { systemClock } from "../../src/api/clock.ts";
+import { type DriverHarness, driverConformance } from "../support/driver-conformance.ts";
+import { type GuestConsole, readGuestConsole } from "../support/guest-console.ts";
+
+const run = promisify(execFile);
+const memoryBytes = 128 * 1024 ** 2;
+const consoleTimeoutMilliseconds = 60_000;
+const signal = new AbortController().signal;
+
+/** @param stateRoot where memory lies: a tmpfs for state that lands in RAM */
+async function createHarness(stateRoot: string): Promise<DriverHarness> {
+  const folder = await mkdtemp(join(tmpdir(), "vacate-qemu-"));
+  const stateFolder = await mkdtemp(join(stateRoot, "vacate-qemu-"));
+  const imagesDirectory = await ensureGuestImages();
+  const drivers: QemuDriver[] = [];
+  const uids: string[] = [];
+  const mounts: string[] = [];
+  const pidFile = (host: string, uid: string) => join(folder, host, "data/guests", uid, "pid");
+
+  async function open(host: string, stateDirectory = join(stateFolder, host)): Promise<QemuDriver> {
+    const dataDirectory = join(folder, host, "data");
+    const runDirectory = join(folder, host, "run");
+    const driver = new QemuDriver({ dataDirectory, runDirectory, stateDirectory, imagesDirectory, accelerator: "tcg" });
+    drivers.push(driver);
+    return driver;
+  }
+
+  return {
+    open,
+    async openFull() {
+      const mountPoint = join(folder, "tiny");
+      await mkdir(mountPoint);
+      await run("mount", ["-t", "tmpfs", "-o", "size=64M", "vacate-test", mountPoint]);
+      mounts.push(mountPoint);
+      return open("full", mountPoint);
+    },
+    guest(name) {
+      const uid = randomUUID();
+      uids.push(uid);
+      return { uid, namespace: "test", name, cpus: 1, memoryBytes, image: "counter" };
+    },
+    async killProcess(host, uid) {
+      const identity = (await findProcesses([pidFile(host, uid)])).get(pidFile(host, uid));
+      if (!identity) throw new Error(`host ${host} has no process of ${uid}`);
+      await killProcess(identity);
+      await waitUntil(
+        async () => !(await isAlive(identity)),
+        () => `the end of process ${identity.pid}`,
+      );
+    },
+    async waitForConsole(driver, uid, wanted) {
+      let text = "";
+      let seen: GuestConsole | undefined;
+      await waitUntil(
+        async () => {
+          text = await driver.console(uid, 1_000_000);
+          seen = readGuestConsole(text);
+          return wanted(seen);
+        },
+        () => `the console to be as wanted; it is:\n${text.slice(-2000)}`,
+      );
+      return seen as GuestConsole;
+    },
+    async cleanUp() {
+      for (const driver of drivers) await driver.close();
+      const pidFiles = ["a", "b", "full"].flatMap((host) => uids.map((uid) => pidFile(host, uid)));
+      for (const identity of (await findProcesses(pidFiles)).values()) await killProcess(identity);
+      for (const mountPoint of mounts) await run("umount", [mountPoint]);
+      await rm(folder, { recursive: true, force: true });
+      await rm(stateFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function waitUntil(isSo: () => Promise<boolean>, what: () => string): Promise<void> {
+  const end = performance.now() + consoleTimeoutMilliseconds;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error(`waited in vain for ${what()}`);
+    await systemClock.sleep(50);
+  }
+}
+
+describe("QEMU driver", function () {
+  this.timeout(120_000);
+
+  describe("with state in RAM", () => driverConformance(() => createHarness("/dev/shm")));
+
+  it("should tell an accelerator that runs guests from one that does not", async () => {
+    expect(await runsGuests("qemu-system-x86_64", "tcg", signal)).to.equal(true);
+    expect(await runsGuests("false", "tcg", signal)).to.equal(false);
+  });
+});
