@@ -75,6 +75,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const store = new Store(openDatabase(dataDirectory), options.historyLength);
   const writer = new ObjectWriter(store, clock);
   const stopping = new AbortController();
+  let server: Server | undefined;
   try {
     await createNamespaces(registry, writer, ["default", "kube-system", ...(options.namespaces ?? ["vacate-system"])]);
     await publishDefinitions(registry, store, definitions, clock.now());
@@ -88,7 +89,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       logger,
       signal: stopping.signal,
     });
-    const server = createServer(
+    server = createServer(
       { cert: certificate.certificate, key: certificate.key, minVersion: "TLSv1.2" },
       (request, response) => void router.handle(request, response),
     );
@@ -100,9 +101,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     const expiry = expireEvents(registry.get("v1", "events"), { store, writer, clock, logger }, stopping.signal);
     logger.info({ url, dataDirectory }, "api server started");
 
+    const running = server;
     const stop = once(async () => {
       stopping.abort();
-      await drain(server);
+      await drain(running);
       await collector.stop();
       await expiry;
       await store.close();
@@ -112,6 +114,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     return { url, kubeconfigPath, stop };
   } catch (error) {
     stopping.abort();
+    server?.close();
     await store.close();
     throw error;
   }
