@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { dump } from "js-yaml";
 import type { JsonObject } from "../../../src/apiserver/resource.ts";
-import { Kubectl, kubectlVersions, type RunningKubectl } from "../../support/kubectl.ts";
-import { type ServerUnderTest, startServerUnderTest } from "../../support/server-under-test.ts";
+import { type Kubectl, kubectlVersions, type RunningKubectl } from "../../support/kubectl.ts";
+import { KubectlSession } from "../../support/kubectl-session.ts";
 import { allKinds, changed, type KindUnderTest, manifest, projectKinds } from "./kinds.ts";
 
 interface StoredObject {
@@ -51,40 +51,33 @@ async function waiting(
 }
 
 describe("kubectl", () => {
-  let server: ServerUnderTest;
-  /** What the tests do beside the version they try. */
-  let modern: Kubectl;
+  let session: KubectlSession;
 
   before(async function () {
     this.timeout(300_000); // the first run fetches kubectl
-    server = await startServerUnderTest();
-    modern = await Kubectl.create("1.32", server.kubeconfigPath, join(server.folder, "cache"));
+    session = await KubectlSession.start();
   });
 
-  after(() => server?.stop());
+  after(() => session?.stop());
 
   for (const version of kubectlVersions) {
     describe(version, () => {
-      const namespace = `kubectl-${version.replace(".", "-")}-${randomBytes(3).toString("hex")}`;
       let kubectl: Kubectl;
-      let folder: string;
+      /** What the tests do beside the version they try. */
+      let modern: Kubectl;
+      let namespace: string;
       const names: [KindUnderTest, string][] = [];
 
       before(async () => {
-        folder = join(server.folder, version);
-        await mkdir(folder);
-        kubectl = await Kubectl.create(version, server.kubeconfigPath, join(folder, "cache"), namespace);
-        modern = modern.in(namespace);
-        await modern.ok(["create", "-f", "-"], {
-          input: { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
-        });
+        kubectl = await session.kubectl(version);
+        modern = await session.modern(kubectl);
+        namespace = kubectl.namespace;
       });
 
       after(async () => {
         for (const [kind, name] of names) {
           if (!kind.namespaced) await modern.run(["delete", kind.resource, name, "--wait=false", "--ignore-not-found"]);
         }
-        await modern.run(["delete", "namespace", namespace, "--wait=false"]);
       });
 
       /** A name that nobody else uses; cluster-scoped objects are removed at the end. */
@@ -349,7 +342,7 @@ describe("kubectl", () => {
 
       it("should apply a file with several objects", async () => {
         const [first, second] = [made(projectKinds[1] as KindUnderTest), made(projectKinds[2] as KindUnderTest)];
-        const file = join(folder, "several.yaml");
+        const file = join(session.server.folder, `several-${version}.yaml`);
         await writeFile(file, `${dump(first.object)}---\n${dump(second.object)}`);
         expect((await kubectl.ok(["apply", "-f", file])).trim().split("\n")).to.have.lengthOf(2);
         expect((await kubectl.ok(["get", "-f", file, "-o", "name"])).trim().split("\n")).to.have.lengthOf(2);
