@@ -174,15 +174,19 @@ function behavesLikeAClient(name: string, clientOf: () => Client): void {
     it("should keep status out of the object's writes and everything else out of status' writes", async () => {
       await create();
       expect((await patch({ status: { phase: "Running" } })).status).to.equal(undefined);
-      const after = await patchOfStatus({ spec: { cpus: 2 }, status: { phase: "Running" } });
-      expect([after.spec.cpus, after.status?.phase, after.metadata.generation]).to.deep.equal([1, "Running", 1]);
-      expect((await patch({ spec: { cpus: 2 } })).status?.phase).to.equal("Running");
+      const after = await patchOfStatus({ spec: { hostName: "host-b" }, status: { phase: "Running" } });
+      expect([after.spec.hostName, after.status?.phase, after.metadata.generation]).to.deep.equal([
+        undefined,
+        "Running",
+        1,
+      ]);
+      expect((await patch({ spec: { hostName: "host-b" } })).status?.phase).to.equal("Running");
     });
 
     it("should refuse a write on an old version or another uid", async () => {
       const created = await create();
       const { resourceVersion } = created.metadata;
-      await patch({ spec: { cpus: 2 } });
+      await patch({ spec: { hostName: "host-b" } });
       const stale = { metadata: { resourceVersion }, status: { phase: "Running" } };
       expect(isConflict(await rejection(patchOfStatus(stale)))).to.equal(true);
       expect(isConflict(await rejection(client.replace(virtualMachines, created)))).to.equal(true);
@@ -214,7 +218,7 @@ function behavesLikeAClient(name: string, clientOf: () => Client): void {
         expect(second.continueToken).to.equal(undefined);
         const seen = read(client.watch(virtualMachines, { namespace, resourceVersion: first.resourceVersion }), 3);
         await create();
-        await patch({ spec: { cpus: 2 } });
+        await patch({ spec: { hostName: "host-b" } });
         await client.delete(virtualMachines, key);
         expect(await seen).to.deep.equal(["ADDED guest-1", "MODIFIED guest-1", "DELETED guest-1"]);
       } finally {

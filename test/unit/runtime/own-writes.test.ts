@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { OwnWrites } from "../../../src/runtime/own-writes.ts";
 
 const key = "lab/guest-1";
-const operations = ["start", "writeStatus", "othersWrite", "deliverOne", "deliverAll", "finish"] as const;
+const operations = ["start", "read", "writeStatus", "othersWrite", "deliverOne", "deliverAll", "finish"] as const;
 
 /** One object on a server, its events on their way, and a controller that writes its status. */
 class Model {
@@ -26,6 +26,11 @@ class Model {
     this.#active = true;
     this.#known = this.#delivered;
     this.#own.start(key);
+  }
+
+  /** A reconcile asks the server instead of the cache. */
+  read(): void {
+    this.#known = this.#latest;
   }
 
   writeStatus(): void {
