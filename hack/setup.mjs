@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { cacheFolder } from "./setup/cache.mjs";
 import { ensureNpmPackages } from "./setup/npm-packages.mjs";
 import { ensureInstalled } from "./setup/system-packages.mjs";
-import { ensureUnpacked } from "./setup/unpacked.mjs";
+import { ensureUnpacked, isUnpacked } from "./setup/unpacked.mjs";
 
 const projectFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -51,14 +51,19 @@ async function main() {
   say(`ready after ${seconds} s (${what})`);
 }
 
+/** Gives back what was done, for the closing line. */
 async function meet(need) {
-  const installed = await ensureInstalled(need.commands);
-  for (const name of need.unpacked) await ensureUnpacked(name);
+  const done = await ensureInstalled(need.commands);
+  const packages = [...need.unpacked];
   // hack/testbed/sshd.ts says what for.
-  if (need.sshd && !existsSync("/usr/sbin/sshd")) await ensureUnpacked("openssh-server");
-  if (need.sshd && process.getuid?.() === 0) await ensureUnpacked("libnss-wrapper");
+  if (need.sshd && !existsSync("/usr/sbin/sshd")) packages.push("openssh-server");
+  if (need.sshd && process.getuid?.() === 0) packages.push("libnss-wrapper");
+  for (const name of packages.filter((each) => !isUnpacked(each))) {
+    await ensureUnpacked(name);
+    done.push(`${name} unpacked`);
+  }
   if (need.build) execFileSync(join(projectFolder, need.build), { stdio: ["ignore", "ignore", "inherit"] });
-  return installed;
+  return done;
 }
 
 function say(text) {

@@ -32,9 +32,9 @@ const stamp = ".complete";
 export async function ensureUnpacked(packageName) {
   const parent = join(cacheFolder(), "packages");
   const folder = join(parent, packageName);
-  if (existsSync(join(folder, stamp))) return folder;
+  if (isUnpacked(packageName)) return folder;
   return withLock(join(parent, ".lock"), async () => {
-    if (existsSync(join(folder, stamp))) return folder;
+    if (isUnpacked(packageName)) return folder;
     removeLeftovers(parent);
     const work = mkdtempSync(join(parent, workPrefix));
     try {
@@ -46,6 +46,14 @@ export async function ensureUnpacked(packageName) {
     }
     return folder;
   });
+}
+
+/**
+ * @param {string} packageName
+ * @returns {boolean} whether `ensureUnpacked` has nothing to do
+ */
+export function isUnpacked(packageName) {
+  return existsSync(join(cacheFolder(), "packages", packageName, stamp));
 }
 
 /** Work folders of set-ups that were killed; the caller holds the lock, so nobody uses them. */

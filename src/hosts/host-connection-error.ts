@@ -1,30 +1,27 @@
-/** Why a host's agent cannot be reached. Declared once; shown in a VMHost's conditions. */
-export const hostConnectionReasons = {
+/** Why a host's agent cannot be reached; shown in a VMHost's conditions. */
+export type HostConnectionReason =
   /** The address does not resolve, or no route leads there. */
-  AddressUnreachable: "AddressUnreachable",
+  | "AddressUnreachable"
   /** The machine is there, but nothing listens on the SSH port. */
-  ConnectionRefused: "ConnectionRefused",
+  | "ConnectionRefused"
   /** The host shows another key than the pinned one. */
-  HostKeyMismatch: "HostKeyMismatch",
+  | "HostKeyMismatch"
   /** The pinned host key is not a public key. Only other settings help. */
-  InvalidHostKey: "InvalidHostKey",
+  | "InvalidHostKey"
   /** The identity is not a private key, or one with a passphrase. Only other settings help. */
-  InvalidIdentity: "InvalidIdentity",
+  | "InvalidIdentity"
   /** The host does not let this identity in as this user. */
-  IdentityRejected: "IdentityRejected",
+  | "IdentityRejected"
   /** The peer is no SSH server, or shares no algorithm with us. */
-  HandshakeFailed: "HandshakeFailed",
+  | "HandshakeFailed"
   /** The SSH server cannot reach, or may not reach, the agent's socket. */
-  AgentNotListening: "AgentNotListening",
+  | "AgentNotListening"
   /** No answer in time. */
-  Timeout: "Timeout",
+  | "Timeout"
   /** There was a connection and it broke. */
-  ConnectionLost: "ConnectionLost",
+  | "ConnectionLost"
   /** The host was removed, or all connections were closed, on this side. */
-  Closed: "Closed",
-} as const;
-
-export type HostConnectionReason = (typeof hostConnectionReasons)[keyof typeof hostConnectionReasons];
+  | "Closed";
 
 /** A host's agent cannot be reached; the message says where it was looked for and what would be right. */
 export class HostConnectionError extends Error {

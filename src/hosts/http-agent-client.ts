@@ -30,7 +30,7 @@ export interface CallTimings {
   slowMilliseconds: number;
 }
 
-export const defaultCallTimings: CallTimings = { quickMilliseconds: 10_000, slowMilliseconds: 120_000 };
+const defaultCallTimings: CallTimings = { quickMilliseconds: 10_000, slowMilliseconds: 120_000 };
 
 interface Call {
   method: Method;
