@@ -4,7 +4,7 @@ import type { JsonObject, PrinterColumn, ResourceDefinition, Verb } from "../../
 
 const crdFolder = new URL("../../crds/", import.meta.url);
 
-export const allVerbs: Verb[] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
+const allVerbs: Verb[] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
 /** A definition for tests that care about a few of its fields only. */
 export function resourceDefinition(changes: Partial<ResourceDefinition> = {}): ResourceDefinition {

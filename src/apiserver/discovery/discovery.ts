@@ -20,7 +20,7 @@ export interface ApiGroupList {
   groups: Omit<ApiGroup, "kind" | "apiVersion">[];
 }
 
-export interface ApiResource {
+interface ApiResource {
   name: string;
   singularName: string;
   namespaced: boolean;

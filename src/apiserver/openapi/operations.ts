@@ -1,8 +1,8 @@
 import { apiVersionOf, type ResourceDefinition, type Verb } from "../resource.ts";
 
-export type Method = "get" | "put" | "post" | "delete" | "patch";
+type Method = "get" | "put" | "post" | "delete" | "patch";
 
-export interface Parameter {
+interface Parameter {
   name: string;
   in: "query" | "path";
   type: "string" | "boolean" | "integer";

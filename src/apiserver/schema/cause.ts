@@ -32,9 +32,3 @@ export function invalid(path: string, value: unknown, detail: string): Cause {
     field: fieldName(path),
   };
 }
-
-/** The causes in one line as they stand in the message of a Status: alone, or in brackets when there are several. */
-export function describeCauses(causes: readonly Cause[]): string {
-  const lines = causes.map((cause) => `${cause.field}: ${cause.message}`);
-  return lines.length === 1 ? (lines[0] ?? "") : `[${lines.join(", ")}]`;
-}

@@ -34,7 +34,7 @@ function duplicateItems(schema: StructuralSchema, list: unknown[], path: string)
 }
 
 /** The fields that identify an item of a list of type `map`. An absent key counts with its default. */
-export function mapKeyOf(schema: StructuralSchema, item: unknown): unknown {
+function mapKeyOf(schema: StructuralSchema, item: unknown): unknown {
   if (!isObject(item)) return item;
   const keys = schema["x-kubernetes-list-map-keys"] ?? [];
   return Object.fromEntries(keys.filter((key) => item[key] !== undefined).map((key) => [key, item[key]]));

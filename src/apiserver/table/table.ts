@@ -5,9 +5,9 @@ import { compileJsonPath, type JsonPath } from "./json-path.ts";
 /** What a row carries beside its cells. */
 export type IncludeObject = "None" | "Metadata" | "Object";
 
-export type Cell = string | number | boolean | null;
+type Cell = string | number | boolean | null;
 
-export interface TableColumn {
+interface TableColumn {
   name: string;
   type: string;
   format: string;
@@ -15,13 +15,13 @@ export interface TableColumn {
   priority: number;
 }
 
-export interface PartialObjectMetadata {
+interface PartialObjectMetadata {
   apiVersion: string;
   kind: "PartialObjectMetadata";
   metadata: ObjectMeta;
 }
 
-export interface TableRow {
+interface TableRow {
   cells: Cell[];
   object: KubernetesObject | PartialObjectMetadata | null;
 }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { JsonObject } from "../../../../src/apiserver/resource.ts";
-import { type Cause, describeCauses } from "../../../../src/apiserver/schema/cause.ts";
+import type { Cause } from "../../../../src/apiserver/schema/cause.ts";
 import { compileSchema, type ObjectSchema } from "../../../../src/apiserver/schema/compile-schema.ts";
 import { projectDefinition, resourceDefinition } from "../../../support/resource-definitions.ts";
 
@@ -26,6 +26,10 @@ function admit(schema: ObjectSchema, candidate: JsonObject, old?: JsonObject): C
   schema.prune(candidate);
   schema.applyDefaults(candidate);
   return schema.validate(candidate, old);
+}
+
+function describeCauses(causes: Cause[]): string {
+  return causes.map((cause) => `${cause.field}: ${cause.message}`).join(", ");
 }
 
 function compile(schema: JsonObject): ObjectSchema {
