@@ -20,8 +20,8 @@ export async function patchStatus<T extends WithStatus>(
 ): Promise<T> {
   const status = difference(object.status ?? {}, wanted);
   if (Object.keys(status).length === 0) return object;
-  const { resourceVersion, uid } = object.metadata;
-  const patch = { metadata: { resourceVersion, uid }, status };
+  // Versions are never used twice, so this tells an object from a later one of its name too; servers ignore a uid here.
+  const patch = { metadata: { resourceVersion: object.metadata.resourceVersion }, status };
   const options = { subresource: "status", signal: context.signal } as const;
   const after = await client.patch(resource, keyOf(object), patch, options);
   context.wroteStatus(object, after);

@@ -232,7 +232,7 @@ export class FakeClient implements Client {
   #update<T extends KubernetesObject>(resource: Resource, before: Stored, wanted: Stored, options: PatchOptions): T {
     const { resourceVersion, uid } = wanted.metadata;
     const otherVersion = resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion;
-    const otherUid = uid !== undefined && uid !== before.metadata.uid;
+    const otherUid = options.subresource === undefined && uid !== undefined && uid !== before.metadata.uid;
     if (otherVersion || otherUid) throw conflict(resource, keyOf(before));
     const after = structuredClone(before);
     if (options.subresource === "status") assign(after, "status", wanted.status);

@@ -116,7 +116,7 @@ describe("patchStatus", () => {
     });
     const after = await patchStatus(client, virtualMachines, object, { phase: "Running", hostName: "host-a" }, context);
     expect(client.calls.at(-1)?.body).to.deep.equal({
-      metadata: { resourceVersion: "1", uid: "uid-1" },
+      metadata: { resourceVersion: "1" },
       status: { phase: "Running" },
     });
     await patchStatus(client, virtualMachines, after, { phase: "Running", hostName: "host-a" }, context);
