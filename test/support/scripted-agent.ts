@@ -118,8 +118,9 @@ export class ScriptedAgent {
       stream.end(answer.text);
       return;
     }
-    stream.respond({ ":status": answer.status ?? 200 });
-    stream.end(answer.body === undefined ? "" : JSON.stringify(answer.body));
+    const headers = { ":status": answer.status ?? 200 };
+    stream.respond(headers, { endStream: answer.body === undefined });
+    if (answer.body !== undefined) stream.end(JSON.stringify(answer.body));
   }
 
   #greet(stream: ServerHttp2Stream): void {
