@@ -46,8 +46,7 @@ function patchFinalizers<T extends KubernetesObject>(
   finalizers: string[],
   options: CallOptions,
 ): Promise<T> {
-  // A merge patch replaces the list whole, so without resourceVersion it could drop another controller's finalizer;
-  // the uid keeps it from an object of the same name that came later.
-  const { resourceVersion, uid } = object.metadata;
-  return client.patch(resource, keyOf(object), { metadata: { finalizers, resourceVersion, uid } }, options);
+  // A merge patch replaces the list whole, so without resourceVersion it could drop another controller's finalizer.
+  const { resourceVersion } = object.metadata;
+  return client.patch(resource, keyOf(object), { metadata: { finalizers, resourceVersion } }, options);
 }

@@ -12,10 +12,12 @@ interface Entry {
   active: boolean;
 }
 
+const mostExpected = 100;
+
 /**
  * Tells the echoes of a controller's own status writes from news. Level-triggering must not lose anything, so an event
- * is an echo only when it goes from exactly the version the write was made on to exactly the version it made: whatever
- * anyone else did, before, in between or after, is another step.
+ * is an echo only when it goes from exactly the version a write was made on to exactly the version it (or a chain of
+ * such writes) made: whatever anyone else did, before, in between or after, is another step.
  */
 export class OwnWrites {
   readonly #entries = new Map<string, Entry>();
@@ -27,7 +29,12 @@ export class OwnWrites {
 
   /** A reconcile wrote status. */
   wrote(key: string, before: string | undefined, after: string | undefined): void {
-    if (before !== undefined && after !== undefined && before !== after) this.#entry(key).expected.set(before, after);
+    if (before === undefined || after === undefined || before === after) return;
+    const { expected } = this.#entry(key);
+    expected.set(before, after);
+    // A gap can hide an echo between changes of others for ever; forgetting one costs a reconcile, no more.
+    const oldest = expected.keys().next();
+    if (expected.size > mostExpected && !oldest.done) expected.delete(oldest.value);
   }
 
   /** Whether the event of this step is news that must be reconciled now; one during a reconcile is judged at its end. */
@@ -51,15 +58,20 @@ export class OwnWrites {
     return news;
   }
 
-  #judge(key: string, entry: Entry, step: Step): boolean {
-    const echo =
-      step.before !== undefined && step.after !== undefined && entry.expected.get(step.before) === step.after;
-    if (echo) entry.expected.delete(step.before as string);
-    // Steps came in one (after a gap in the watch), or the object is another: what was expected will not come any more.
-    else if (step.before === undefined || step.after === undefined || entry.expected.has(step.before))
-      entry.expected.clear();
-    if (entry.expected.size === 0 && !entry.active) this.#entries.delete(key);
-    return !echo;
+  #judge(key: string, entry: Entry, { before, after }: Step): boolean {
+    const { expected } = entry;
+    let version = before;
+    // Steps may come in one after a gap in the watch: follow our own writes from one end to the other.
+    while (version !== undefined && version !== after && expected.has(version)) {
+      const next = expected.get(version);
+      expected.delete(version);
+      version = next;
+    }
+    const isEcho = after !== undefined && version === after;
+    // Added or deleted: what was expected of the object before will not come any more.
+    if (before === undefined || after === undefined) expected.clear();
+    if (expected.size === 0 && !entry.active) this.#entries.delete(key);
+    return !isEcho;
   }
 
   #entry(key: string): Entry {

@@ -231,9 +231,11 @@ export class FakeClient implements Client {
 
   #update<T extends KubernetesObject>(resource: Resource, before: Stored, wanted: Stored, options: PatchOptions): T {
     const { resourceVersion, uid } = wanted.metadata;
-    const otherVersion = resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion;
+    if (resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion) {
+      throw conflict(resource, keyOf(before));
+    }
     const otherUid = options.subresource === undefined && uid !== undefined && uid !== before.metadata.uid;
-    if (otherVersion || otherUid) throw conflict(resource, keyOf(before));
+    if (otherUid) throw new ApiError(422, "Invalid", "metadata.uid: field is immutable");
     const after = structuredClone(before);
     if (options.subresource === "status") assign(after, "status", wanted.status);
     else this.#assignMain(resource, after, wanted);
