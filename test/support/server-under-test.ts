@@ -2,15 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  ApiException,
-  ApiextensionsV1Api,
-  KubeConfig,
-  type V1CustomResourceDefinition,
-  VersionApi,
-} from "@kubernetes/client-node";
 import { load } from "js-yaml";
+import type { JsonObject } from "../../src/apiserver/resource.ts";
 import { startApiServer } from "../../src/apiserver/server.ts";
+import { type RawAnswer, RawApi } from "./raw-api.ts";
 
 /** What an API server can do and not every one does. */
 export type Capability =
@@ -69,7 +64,10 @@ function removeFolder(folder: string): Promise<void> {
 
 const crdFolder = new URL("../../crds/", import.meta.url);
 
-type Definition = { metadata: { name: string } };
+type Definition = JsonObject & {
+  metadata: { name: string };
+  spec: { group: string; versions: { name: string }[]; names: { plural: string } };
+};
 
 /** The project's CustomResourceDefinitions as they stand in crds/. */
 export function customResourceDefinitions(): Definition[] {
@@ -79,10 +77,9 @@ export function customResourceDefinitions(): Definition[] {
 }
 
 async function prepareCluster(kubeconfigPath: string, folder: string): Promise<ServerUnderTest> {
-  const config = new KubeConfig();
-  config.loadFromFile(kubeconfigPath);
-  const { major, minor } = await config.makeApiClient(VersionApi).getCode();
-  await installDefinitions(config.makeApiClient(ApiextensionsV1Api));
+  const api = await RawApi.create(kubeconfigPath);
+  const { major, minor } = (await expectSuccess(api.get("/version"))) as { major: string; minor: string };
+  await installDefinitions(api);
   return {
     name: `Kubernetes ${major}.${minor}`,
     kubeconfigPath,
@@ -104,39 +101,34 @@ function capabilitiesOf(minor: number): Set<Capability> {
 }
 
 const establishLimitMilliseconds = 30_000;
+const definitionsPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
-async function installDefinitions(api: ApiextensionsV1Api): Promise<void> {
+/** Not through the typed client: it drops what its types spell otherwise, such as defaults and list types. */
+async function installDefinitions(api: RawApi): Promise<void> {
   const definitions = customResourceDefinitions();
   for (const definition of definitions) {
-    await install(api, definition);
+    const created = await api.send("POST", definitionsPath, { body: definition });
+    if (created.code !== 409) await expectSuccess(created);
+    else await expectSuccess(api.merge(`${definitionsPath}/${definition.metadata.name}`, { spec: definition.spec }));
   }
   const end = Date.now() + establishLimitMilliseconds;
-  for (const { metadata } of definitions) {
-    while (!(await isEstablished(api, metadata.name))) {
-      if (Date.now() > end) throw new Error(`${metadata.name} was not established within 30 s`);
+  for (const { metadata, spec } of definitions) {
+    while (!(await isServed(api, spec))) {
+      if (Date.now() > end) throw new Error(`${metadata.name} was not served within 30 s`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 }
 
-async function install(api: ApiextensionsV1Api, definition: Definition): Promise<void> {
-  try {
-    await api.createCustomResourceDefinition({ body: definition as V1CustomResourceDefinition });
-  } catch (error) {
-    if (!(error instanceof ApiException) || error.code !== 409) throw error;
-    const { name } = definition.metadata;
-    const present = await api.readCustomResourceDefinition({ name });
-    const metadata = { ...definition.metadata, resourceVersion: present.metadata?.resourceVersion };
-    await api.replaceCustomResourceDefinition({
-      name,
-      body: { ...definition, metadata } as V1CustomResourceDefinition,
-    });
-  }
+async function isServed(api: RawApi, { group, versions, names }: Definition["spec"]): Promise<boolean> {
+  const answer = await api.get(`/apis/${group}/${versions[0]?.name}/${names.plural}?limit=1`);
+  return answer.code === 200;
 }
 
-async function isEstablished(api: ApiextensionsV1Api, name: string): Promise<boolean> {
-  const { status } = await api.readCustomResourceDefinition({ name });
-  return status?.conditions?.some(({ type, status: value }) => type === "Established" && value === "True") ?? false;
+async function expectSuccess(pending: RawAnswer | Promise<RawAnswer>): Promise<JsonObject> {
+  const { code, body } = await pending;
+  if (code >= 300) throw new Error(`the cluster answered ${code}: ${JSON.stringify(body)}`);
+  return body;
 }
 
 async function startEmbedded(folder: string): Promise<ServerUnderTest> {

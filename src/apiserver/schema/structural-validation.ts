@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
 import type { JsonObject } from "../resource.ts";
 import { type Cause, type CauseReason, childPath, fieldName, invalid } from "./cause.ts";
-import { isObject, type StructuralSchema } from "./structural-schema.ts";
+import { childSchema, isObject, type StructuralSchema } from "./structural-schema.ts";
 
 /** Compiles the schema's types, ranges, patterns, enums and formats to a function that returns what an object breaks. */
 export function compileStructure(schema: StructuralSchema): (object: JsonObject) => Cause[] {
@@ -13,7 +13,8 @@ export function compileStructure(schema: StructuralSchema): (object: JsonObject)
   const validate: ValidateFunction = ajv.compile(forAjv(schema) as object);
   return (object) => {
     if (validate(object)) return [];
-    return (validate.errors ?? []).filter(isLeaf).map((error) => toCause(error, object));
+    const errors = (validate.errors ?? []).filter(isLeaf).map((error) => missingWhenNull(error, schema));
+    return errors.map((error) => toCause(error, object));
   };
 }
 
@@ -53,6 +54,20 @@ function mapValues<Value, Result>(
 /** Branches of `anyOf` and the like are reported once, by the keyword itself. */
 function isLeaf(error: ErrorObject): boolean {
   return !/\/(anyOf|oneOf|not)\/\d+\//.test(error.schemaPath);
+}
+
+/** Null in a required field counts as missing, as in Kubernetes; elsewhere it is a value of the wrong type. */
+function missingWhenNull(error: ErrorObject, root: StructuralSchema): ErrorObject {
+  if (error.keyword !== "type" || error.data !== null) return error;
+  const steps = error.instancePath.split("/").slice(1).map(unescapePointer);
+  const name = steps.pop() ?? "";
+  const parent = steps.reduce<StructuralSchema | undefined>(
+    (schema, step) => schema && (schema.items ?? childSchema(schema, step)),
+    root,
+  );
+  if (!parent?.required?.includes(name)) return error;
+  const instancePath = error.instancePath.slice(0, error.instancePath.lastIndexOf("/"));
+  return { ...error, keyword: "required", instancePath, params: { missingProperty: name } };
 }
 
 type Limits = { limit: number };
@@ -146,9 +161,13 @@ function pathOf(pointer: string, object: JsonObject): string {
   let path = "";
   let value: unknown = object;
   for (const part of pointer.split("/").slice(1)) {
-    const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
+    const name = unescapePointer(part);
     path = Array.isArray(value) ? `${path}[${name}]` : childPath(path, name);
     value = (value as JsonObject)[name];
   }
   return path;
+}
+
+function unescapePointer(part: string): string {
+  return part.replaceAll("~1", "/").replaceAll("~0", "~");
 }

@@ -74,6 +74,13 @@ describe("compileSchema", () => {
         virtualMachine({ cpus: "two" }),
         'spec.cpus: Invalid value: "string": spec.cpus in body must be of type integer: "string"',
       ],
+      ["null for a required field", "VirtualMachine", virtualMachine({ cpus: null }), "spec.cpus: Required value"],
+      [
+        "null for a field that may be absent",
+        "VirtualMachine",
+        virtualMachine({ hostName: null }),
+        'spec.hostName: Invalid value: "null": spec.hostName in body must be of type string: "null"',
+      ],
       [
         "a number below its minimum",
         "Reservation",
