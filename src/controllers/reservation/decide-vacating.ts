@@ -1,0 +1,154 @@
+import type { ReservationRequest } from "../../planner/inputs.ts";
+import { displacedGuests } from "../../planner/placement.ts";
+import { type Plan, planVacating, predictMove } from "../../planner/plan.ts";
+import { predictSchedule, type ScheduledMove } from "../../planner/schedule.ts";
+import { formatTime } from "../../runtime/condition.ts";
+import { type AssignAction, type Decision, StatusDraft } from "./decision.ts";
+import { holdActions, wantedHold } from "./holds.ts";
+import { checkHost } from "./inventory-check.ts";
+import { clusterOf, requestOf } from "./planning-input.ts";
+import { setActive, setRisk, setVacated } from "./vacating-conditions.ts";
+import { type MoveProgress, moveProgress } from "./vacating-moves.ts";
+import type { Assignment, MoveStatus, ReservationView } from "./view.ts";
+
+/** How often to look though nothing was seen to change; the inventory of an agent is not watched. */
+const vacatingSeconds = 2;
+const vacatedSeconds = 30;
+
+/** From start-by until the end of the window: tells VMs to go, and says when the hosts are free and the window is open. */
+export function decideVacating(view: ReservationView): Decision {
+  const { reservation, now } = view;
+  const draft = new StatusDraft(reservation.status, now, reservation.metadata.generation);
+  const { status } = draft;
+  const hosts = (status.hosts ?? []).map(({ name }) => name);
+  const request = withKeptWindow(requestOf(view), view, hosts);
+  status.window = { start: formatTime(request.windowStart), end: formatTime(request.windowEnd) };
+
+  const cluster = clusterOf(view);
+  const displaced = displacedGuests(request, cluster, hosts);
+  const moves = status.plan?.moves ?? [];
+  const progress = moveProgress(
+    view,
+    hosts,
+    moves,
+    displaced.map(({ uid }) => uid),
+  );
+  const plan = planVacating(request, cluster, hosts, {
+    fixed: fixedTargets(moves, progress),
+    avoid: new Map(progress.map(({ uid, failedTargets }) => [uid, failedTargets])),
+  });
+  updatePlan(status, plan, moves, progress, now);
+
+  const parallel = plan.parallelMigrations;
+  const rest = predictSchedule(restOf(plan, view, progress), parallel);
+  const startBy = new Date(status.startBy ?? now);
+  const assignments = tell(view, plan, progress, parallel);
+  const checks = hosts.map((name) => checkHost(view, name));
+  setVacated(draft, view, request, checks, progress);
+  setActive(draft, request, now);
+  setRisk(draft, request, now, { rest, plan, progress, assignments });
+  const holds = holdActions(view, hosts, wantedHold(view, request, startBy));
+  return {
+    actions: [...holds, ...assignments],
+    status: draft.finish(),
+    requeueAfterSeconds: nextLook(draft, request, now),
+  };
+}
+
+/** A duration may be edited while vacating; into another reservation's window it does not grow. */
+function withKeptWindow(
+  request: ReservationRequest,
+  view: ReservationView,
+  hostNames: readonly string[],
+): ReservationRequest {
+  const kept = view.reservation.status?.window;
+  if (!kept || Date.parse(kept.end) >= request.windowEnd.getTime()) return request;
+  const isTaken = clusterOf(view).hosts.some(
+    (host) =>
+      hostNames.includes(host.name) &&
+      host.holds.some((hold) => hold.start < request.windowEnd && request.windowStart < hold.end),
+  );
+  return isTaken ? { ...request, windowEnd: new Date(kept.end) } : request;
+}
+
+/** Targets stay as planned unless they have failed. */
+function fixedTargets(moves: readonly MoveStatus[], progress: readonly MoveProgress[]): Map<string, string> {
+  const failed = new Map(progress.map(({ uid, failedTargets }) => [uid, failedTargets]));
+  return new Map(moves.filter(({ uid, to }) => !failed.get(uid)?.has(to)).map(({ uid, to }) => [uid, to]));
+}
+
+/** Keeps what is done and under way, and writes what is still to be done when that has changed. */
+function updatePlan(
+  status: StatusDraft["status"],
+  plan: Plan,
+  moves: readonly MoveStatus[],
+  progress: readonly MoveProgress[],
+  now: Date,
+): void {
+  const present = status.plan;
+  const remaining = plan.moves.map(
+    ({ guest, from, to, prediction }): MoveStatus => ({
+      uid: guest.uid,
+      namespace: guest.namespace,
+      name: guest.name,
+      from,
+      to,
+      predictedMilliseconds: Math.round(prediction.totalSeconds * 1000),
+    }),
+  );
+  const known = new Map(moves.map((move) => [move.uid, move]));
+  const isSame = remaining.every(({ uid, to }) => known.get(uid)?.to === to);
+  if (present && isSame) return;
+  const open = new Set(remaining.map(({ uid }) => uid));
+  const behind = moves.filter(({ uid }) => !open.has(uid) && progress.some((one) => one.uid === uid));
+  status.plan = { ...present, hash: plan.hash, computedAt: formatTime(now), moves: [...behind, ...remaining] };
+}
+
+/** What has to be waited for yet: migrations under way, then those to come in their order. */
+function restOf(plan: Plan, view: ReservationView, progress: readonly MoveProgress[]): ScheduledMove[] {
+  const { guests, hosts } = clusterOf(view);
+  const running = progress.flatMap(({ uid, vm, state }): ScheduledMove[] => {
+    const migration = vm?.status?.migration;
+    const guest = guests.find((one) => one.uid === uid);
+    if (state !== "Moving" || !migration || !guest) return [];
+    const find = (name: string) => hosts.find((host) => host.name === name);
+    const begun = Date.parse(migration.startedAt ?? "");
+    const elapsed = Number.isNaN(begun) ? 0 : (view.now.getTime() - begun) / 1000;
+    const stateBytes = migration.bytesTotal ?? guest.stateBytes;
+    const prediction = predictMove({ ...guest, stateBytes }, find(migration.from), find(migration.to));
+    return [{ from: migration.from, to: migration.to, prediction, elapsedSeconds: Math.max(0.001, elapsed) }];
+  });
+  return [...running, ...plan.moves];
+}
+
+/** Tells as many VMs to go as the plan has at once, in its order; those whose target failed are sent to another one. */
+function tell(view: ReservationView, plan: Plan, progress: readonly MoveProgress[], parallel: number): AssignAction[] {
+  const states = new Map(progress.map((one) => [one.uid, one]));
+  let free = parallel - progress.filter(({ state }) => state === "Moving" || state === "Told").length;
+  const actions: AssignAction[] = [];
+  for (const { guest, from, to } of plan.moves) {
+    const { vm, state } = states.get(guest.uid) ?? {};
+    if (!vm || state === "Told" || state === "Moving") continue;
+    // A VM that waits at a target with no alternative keeps nobody else from moving.
+    if (state === "Blocked" && vm.status?.assignment?.hostName === to) continue;
+    if (free <= 0) break;
+    free--;
+    actions.push({ do: "Assign", vm, assignment: assignmentTo(to, from, vm.status?.assignment, view) });
+  }
+  return actions;
+}
+
+function assignmentTo(to: string, from: string, present: Assignment | undefined, view: ReservationView): Assignment {
+  const { namespace = "", name, uid = "" } = view.reservation.metadata;
+  // A VM that another reservation has displaced before still belongs where that one took it from.
+  const returnTo = present?.by.kind === "Reservation" ? (present.returnTo ?? from) : from;
+  const by = { kind: "Reservation", namespace, name, uid } as const;
+  return { hostName: to, returnTo, since: formatTime(view.now), by };
+}
+
+function nextLook(draft: StatusDraft, request: ReservationRequest, now: Date): number {
+  const until = (time: Date) => Math.max(0, (time.getTime() - now.getTime()) / 1000);
+  const usual = draft.isTrue("Vacated") ? vacatedSeconds : vacatingSeconds;
+  const next = draft.isTrue("Active") || now >= request.windowStart ? request.windowEnd : request.windowStart;
+  return Math.min(usual, until(next));
+}

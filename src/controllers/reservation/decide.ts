@@ -1,0 +1,51 @@
+import { isTrue } from "../../runtime/condition.ts";
+import { decideAdmission, decideInvalid } from "./decide-admission.ts";
+import { decideRelease } from "./decide-release.ts";
+import { decideVacating } from "./decide-vacating.ts";
+import type { Decision } from "./decision.ts";
+import { requestOf } from "./planning-input.ts";
+import type { ReservationView } from "./view.ts";
+
+/**
+ * What to do about a reservation, from what is known now and nothing else: an operator that has just started decides
+ * as the one before it would have.
+ */
+export function decide(view: ReservationView): Decision {
+  const { metadata, status } = view.reservation;
+  if (metadata.deletionTimestamp !== undefined) return decideRelease(view);
+  const invalid = invalidSpec(view);
+  // A window that was admitted is carried through whatever its spec says now.
+  if (invalid !== undefined && status?.vacatingSince === undefined) return decideInvalid(view, invalid);
+  if (isTrue(status?.conditions, "Completed")) return decideCompleted(view);
+  if (isOver(view)) return decideRelease(view);
+  if (invalid !== undefined) return { actions: [], status: status ?? {} };
+  if (status?.vacatingSince !== undefined) return decideVacating(view);
+  return decideAdmission(view);
+}
+
+/** Nothing, until an edit asks for another window. */
+function decideCompleted(view: ReservationView): Decision {
+  const { reservation } = view;
+  const { status } = reservation;
+  const asked = requestOf(view).windowStart.getTime();
+  if (asked === Date.parse(status?.window?.start ?? "") || asked <= view.now.getTime()) {
+    return { actions: [{ do: "RemoveFinalizer" }], status: status ?? {} };
+  }
+  const { status: _, ...rest } = reservation;
+  return decideAdmission({ ...view, reservation: rest });
+}
+
+/** The admitted window has ended. One that was never admitted is refused instead. */
+function isOver({ reservation: { status }, now }: ReservationView): boolean {
+  return status?.admittedAt !== undefined && Date.parse(status.window?.end ?? "") <= now.getTime();
+}
+
+function invalidSpec(view: ReservationView): string | undefined {
+  try {
+    requestOf(view);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
