@@ -5,12 +5,13 @@ import { makeServingCertificate } from "./auth/certificates.ts";
 import { writeKubeconfig } from "./auth/kubeconfig.ts";
 import { loadToken, makeTokenCheck } from "./auth/tokens.ts";
 import { createNamespaces, publishDefinitions } from "./bootstrap.ts";
-import { expireEvents } from "./event-expiry.ts";
+import { expireEvents } from "./collectors/event-expiry.ts";
+import { NamespaceCollector } from "./collectors/namespace-collector.ts";
+import { OwnerCollector } from "./collectors/owner-collector.ts";
 import { Documents } from "./http/documents.ts";
 import { ResourceHandler } from "./http/resource-handler.ts";
 import { Router } from "./http/router.ts";
 import { type Logger, silentLogger } from "./logger.ts";
-import { NamespaceCollector } from "./namespaces.ts";
 import { Registry } from "./registry/registry.ts";
 import type { JsonObject } from "./resource.ts";
 import { ObjectReader } from "./rest/object-reader.ts";
@@ -96,8 +97,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     server.keepAliveTimeout = keepAliveMilliseconds;
     const url = `https://${host}:${await listen(server, options.port)}`;
     const kubeconfigPath = writeKubeconfig(dataDirectory, { url, authority: certificate.authority, token });
-    const collector = new NamespaceCollector(registry, store, writer, logger);
-    await collector.resume();
+    const collectors = [
+      new NamespaceCollector(registry, store, writer, logger),
+      new OwnerCollector(registry, store, clock, logger),
+    ];
+    await Promise.all(collectors.map((collector) => collector.resume()));
     const expiry = expireEvents(registry.get("v1", "events"), { store, writer, clock, logger }, stopping.signal);
     logger.info({ url, dataDirectory }, "api server started");
 
@@ -105,7 +109,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     const stop = once(async () => {
       stopping.abort();
       await drain(running);
-      await collector.stop();
+      await Promise.all(collectors.map((collector) => collector.stop()));
       await expiry;
       await store.close();
       logger.info({ url }, "api server stopped");

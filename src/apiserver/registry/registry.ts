@@ -26,6 +26,7 @@ export interface ServedResource {
 export class Registry {
   readonly definitions: ResourceDefinition[];
   readonly #resources = new Map<string, ServedResource>();
+  readonly #stored: ServedResource[];
 
   /** @throws DefinitionError when a definition cannot be served, or its schema does not compile */
   constructor(customResourceDefinitions: JsonObject[]) {
@@ -36,10 +37,22 @@ export class Registry {
       if (this.#resources.has(key)) throw new DefinitionError(qualifiedResource(definition), "is defined twice");
       this.#resources.set(key, serve(definition));
     }
+    const stored = new Map<string, ServedResource>();
+    for (const resource of this.#resources.values()) {
+      const isKept = resource.definition.verbs.includes("get") && !stored.has(resource.storage);
+      if (isKept) stored.set(resource.storage, resource);
+    }
+    this.#stored = [...stored.values()];
   }
 
   find(apiVersion: string, plural: string): ServedResource | undefined {
     return this.#resources.get(`${apiVersion}/${plural}`);
+  }
+
+  /** Finds a kind in any of its versions: whoever refers to it may have known another one than the first. */
+  findKind(apiVersion: string, kind: string): ServedResource | undefined {
+    const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
+    return this.stored().find(({ definition }) => definition.group === group && definition.kind === kind);
   }
 
   /** @throws Error when there is no such resource: for those the server itself relies on */
@@ -51,12 +64,7 @@ export class Registry {
 
   /** One resource for each store of objects. */
   stored(): ServedResource[] {
-    const stored = new Map<string, ServedResource>();
-    for (const resource of this.#resources.values()) {
-      const isKept = resource.definition.verbs.includes("get") && !stored.has(resource.storage);
-      if (isKept) stored.set(resource.storage, resource);
-    }
-    return [...stored.values()];
+    return this.#stored;
   }
 }
 

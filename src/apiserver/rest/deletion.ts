@@ -1,6 +1,6 @@
 import { isObject } from "../json.ts";
 import type { ServedResource } from "../registry/registry.ts";
-import type { KubernetesObject } from "../resource.ts";
+import type { JsonObject, KubernetesObject } from "../resource.ts";
 import { badRequest, conflict, forbidden, StatusError } from "../status.ts";
 import type { Write } from "../store/store.ts";
 import { timestamp } from "./prepare.ts";
@@ -8,7 +8,12 @@ import { timestamp } from "./prepare.ts";
 export interface DeleteOptions {
   dryRun: boolean;
   preconditions: { uid?: string; resourceVersion?: string };
+  /** Whether dependents shall outlive the object; otherwise they are deleted after it, in the background. */
+  orphan?: boolean;
 }
+
+/** Holds an object until its dependents no longer refer to it. */
+export const orphanFinalizer = "orphan";
 
 /** Namespaces that the server itself needs. */
 const undeletableNamespaces = ["default", "kube-system"];
@@ -25,7 +30,7 @@ export function readDeleteOptions(body: unknown, query: URLSearchParams): Delete
   if (body?.kind !== undefined && body.kind !== "DeleteOptions") {
     throw badRequest(`the body must be DeleteOptions, not ${String(body.kind)}`);
   }
-  const policy = body?.propagationPolicy ?? query.get("propagationPolicy") ?? "Background";
+  const policy = body?.propagationPolicy ?? query.get("propagationPolicy") ?? formerPolicy(body, query);
   if (typeof policy !== "string" || !supportedPropagation.includes(policy)) throw unsupportedPropagation(policy);
   const dryRun = body?.dryRun ?? query.getAll("dryRun");
   if (!Array.isArray(dryRun) || dryRun.some((value) => value !== "All")) {
@@ -35,11 +40,18 @@ export function readDeleteOptions(body: unknown, query: URLSearchParams): Delete
   const { uid, resourceVersion } = preconditions;
   return {
     dryRun: dryRun.length > 0,
+    orphan: policy === "Orphan",
     preconditions: {
       ...(typeof uid === "string" && { uid }),
       ...(typeof resourceVersion === "string" && { resourceVersion }),
     },
   };
+}
+
+/** What `orphanDependents` meant before there were policies. */
+function formerPolicy(body: JsonObject | undefined, query: URLSearchParams): string {
+  const orphan = body?.orphanDependents ?? query.get("orphanDependents");
+  return orphan === true || orphan === "true" ? "Orphan" : "Background";
 }
 
 function unsupportedPropagation(policy: unknown): StatusError {
@@ -75,12 +87,15 @@ export function decideDeletion(
     throw forbidden(definition, metadata.name, "this namespace may not be deleted");
   }
   checkPreconditions(resource, current, options);
-  if (finalizersOf(resource, current).length === 0) return { action: "delete", object: current };
+  const orphans = options.orphan === true && !metadata.finalizers?.includes(orphanFinalizer);
+  const isHeld = orphans || finalizersOf(resource, current).length > 0;
+  if (!isHeld) return { action: "delete", object: current };
   if (metadata.deletionTimestamp !== undefined) return { action: "keep", object: current };
   const marked: KubernetesObject = {
     ...current,
     metadata: {
       ...metadata,
+      ...(orphans && { finalizers: [...(metadata.finalizers ?? []), orphanFinalizer] }),
       ...(metadata.generation !== undefined && { generation: metadata.generation + 1 }),
       deletionTimestamp: timestamp(now),
       deletionGracePeriodSeconds: 0,

@@ -1,9 +1,9 @@
-import type { Clock } from "../api/clock.ts";
-import type { Logger } from "./logger.ts";
-import type { ServedResource } from "./registry/registry.ts";
-import type { ObjectWriter } from "./rest/object-writer.ts";
-import { StatusError } from "./status.ts";
-import type { Store } from "./store/store.ts";
+import type { Clock } from "../../api/clock.ts";
+import type { Logger } from "../logger.ts";
+import type { ServedResource } from "../registry/registry.ts";
+import type { ObjectWriter } from "../rest/object-writer.ts";
+import { StatusError } from "../status.ts";
+import type { Store } from "../store/store.ts";
 
 const keptMilliseconds = 60 * 60 * 1000;
 const intervalMilliseconds = 60_000;

@@ -1,27 +1,28 @@
-import { emptiedNamespace } from "./builtin/behaviours.ts";
-import type { Logger } from "./logger.ts";
-import type { Registry } from "./registry/registry.ts";
-import { finishDeletion } from "./rest/deletion.ts";
-import type { ObjectWriter } from "./rest/object-writer.ts";
-import { StatusError } from "./status.ts";
-import type { Store } from "./store/store.ts";
+import { emptiedNamespace } from "../builtin/behaviours.ts";
+import type { Logger } from "../logger.ts";
+import type { Registry } from "../registry/registry.ts";
+import { finishDeletion } from "../rest/deletion.ts";
+import type { ObjectWriter } from "../rest/object-writer.ts";
+import { StatusError } from "../status.ts";
+import type { Store } from "../store/store.ts";
+import { SerialQueue } from "./serial-queue.ts";
 
 /** Empties namespaces that are being deleted, and lets them go once nothing is left in them. */
 export class NamespaceCollector {
   readonly #registry: Registry;
   readonly #store: Store;
   readonly #writer: ObjectWriter;
-  readonly #logger: Logger;
+  readonly #queue: SerialQueue<string>;
   readonly #unsubscribe: (() => void)[];
-  readonly #wanted = new Set<string>();
-  #running: Promise<void> | undefined;
-  #stopped = false;
 
   constructor(registry: Registry, store: Store, writer: ObjectWriter, logger: Logger) {
     this.#registry = registry;
     this.#store = store;
     this.#writer = writer;
-    this.#logger = logger;
+    this.#queue = new SerialQueue(
+      (namespace) => this.#collect(namespace),
+      (namespace, error) => logger.error({ namespace, error }, "a namespace cannot be emptied"),
+    );
     this.#unsubscribe = this.#registry.stored().map(({ storage }) =>
       store.subscribe(storage, ({ type, object }) => {
         const isNamespace = storage === "namespaces";
@@ -41,27 +42,12 @@ export class NamespaceCollector {
 
   /** Finishes the namespace at hand. */
   async stop(): Promise<void> {
-    this.#stopped = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    await this.#running;
+    await this.#queue.stop();
   }
 
   #want(namespace: string): void {
-    this.#wanted.add(namespace);
-    this.#running ??= this.#run();
-  }
-
-  async #run(): Promise<void> {
-    for (const namespace of this.#wanted) {
-      if (this.#stopped) break;
-      this.#wanted.delete(namespace);
-      try {
-        await this.#collect(namespace);
-      } catch (error) {
-        this.#logger.error({ namespace, error }, "a namespace cannot be emptied");
-      }
-    }
-    this.#running = undefined;
+    this.#queue.add(namespace, namespace);
   }
 
   async #collect(name: string): Promise<void> {

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { expect } from "chai";
-import { silentLogger } from "../../../src/apiserver/logger.ts";
-import { NamespaceCollector } from "../../../src/apiserver/namespaces.ts";
-import { applyMergePatch } from "../../../src/apiserver/patch.ts";
-import type { StatusError } from "../../../src/apiserver/status.ts";
-import { type ApiFixture, openApiFixture, thingManifest } from "../../support/api-fixture.ts";
-import { rejection } from "../../support/rejection.ts";
+import { NamespaceCollector } from "../../../../src/apiserver/collectors/namespace-collector.ts";
+import { silentLogger } from "../../../../src/apiserver/logger.ts";
+import { applyMergePatch } from "../../../../src/apiserver/patch.ts";
+import type { StatusError } from "../../../../src/apiserver/status.ts";
+import { type ApiFixture, openApiFixture, thingManifest } from "../../../support/api-fixture.ts";
+import { rejection } from "../../../support/rejection.ts";
 
 const strict = { dryRun: false, fieldValidation: "Strict" } as const;
 const deletion = { dryRun: false, preconditions: {} };
