@@ -8,7 +8,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 export type Metrics = ReturnType<typeof createMetrics>;
 
 export const migrationPhases = ["suspend", "copy", "resume", "total"] as const;
-export const migrationResults = ["Succeeded", "RolledBack", "Failed"] as const;
+const migrationResults = ["Succeeded", "RolledBack", "Failed"] as const;
 export const reconcileResults = ["success", "requeue", "conflict", "error", "terminal", "timeout"] as const;
 const strategies = ["SuspendCopyResume"] as const;
 const reservationResults = ["OnTime", "Late"] as const;

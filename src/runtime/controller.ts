@@ -164,6 +164,7 @@ export class Controller implements KeyedController {
       log,
       reconcileId,
       wroteStatus: (before, after) => {
+        if (after.kind !== this.#options.resource.kind) return;
         const versions = [before.metadata.resourceVersion, after.metadata.resourceVersion] as const;
         this.#ownWrites.wrote(formatKey(keyOf(after)), ...versions);
       },

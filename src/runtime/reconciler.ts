@@ -9,7 +9,7 @@ export interface ReconcileContext {
   readonly reconcileId: string;
   /**
    * Says that this reconcile turned `before` into `after` by a write of status alone, so that the watch event of just
-   * that step does not start another reconcile. `patchStatus` calls it.
+   * that step does not start another reconcile. `patchStatus` calls it. Objects of other kinds are ignored.
    */
   wroteStatus(before: KubernetesObject, after: KubernetesObject): void;
 }
@@ -41,10 +41,4 @@ export class ReconcileTimeoutError extends Error {
   constructor(controller: string, seconds: number) {
     super(`reconcile of controller ${controller} took longer than ${seconds} s`);
   }
-}
-
-/** The earliest of several wishes to be reconciled again. */
-export function earliest(...results: readonly ReconcileResult[]): ReconcileResult {
-  const seconds = results.flatMap((result) => result.requeueAfterSeconds ?? []);
-  return seconds.length === 0 ? {} : { requeueAfterSeconds: Math.min(...seconds) };
 }

@@ -15,6 +15,7 @@ import {
   type WatchOptions,
   type WriteOptions,
 } from "../../src/runtime/client.ts";
+import { type Change, type Stored, Watcher } from "./fake-watch.ts";
 import { selects } from "./selector.ts";
 
 export type Verb = "get" | "list" | "create" | "replace" | "patch" | "delete" | "watch";
@@ -28,8 +29,6 @@ export interface Call {
   body?: unknown;
 }
 
-type Stored = KubernetesObject & Record<string, unknown>;
-type Change = { type: "ADDED" | "MODIFIED" | "DELETED"; plural: string; version: number; object: Stored };
 type Hook = (call: Call) => void | Promise<void>;
 
 /**
@@ -287,48 +286,6 @@ export class FakeClient implements Client {
   #publish(change: Change): void {
     this.#history.push(change);
     for (const watcher of this.#watchers) watcher.push(change);
-  }
-}
-
-/** One watch's events, waiting to be read. */
-class Watcher {
-  readonly #waiting: Change[];
-  readonly #signal: AbortSignal | undefined;
-  #ended = false;
-  #error: Error | undefined;
-  #wake: () => void = () => {};
-
-  constructor(waiting: Change[], signal: AbortSignal | undefined) {
-    this.#waiting = waiting;
-    this.#signal = signal;
-    signal?.addEventListener("abort", () => this.#wake(), { once: true });
-  }
-
-  push(change: Change): void {
-    this.#waiting.push(change);
-    this.#wake();
-  }
-
-  end(error?: Error): void {
-    this.#ended = true;
-    this.#error = error;
-    this.#wake();
-  }
-
-  async *changes(): AsyncGenerator<Change, void, undefined> {
-    while (true) {
-      this.#signal?.throwIfAborted();
-      const change = this.#waiting.shift();
-      if (change !== undefined) {
-        yield change;
-        continue;
-      }
-      if (this.#error !== undefined) throw this.#error;
-      if (this.#ended) return;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
   }
 }
 
