@@ -120,13 +120,28 @@ export class FakeAgent implements AgentClient {
     this.hosts.breakTransfers(this, { lease: "never" });
     this.#boots++;
     this.bootId = `boot-${this.#boots}-of-${this.hostName}`;
+    const keepsState = this.stateLanding === "Disk";
     for (const [uid, guest] of this.held) {
-      const keepsState = this.stateLanding === "Disk" && ["Suspended", "HandedOver", "Incoming"].includes(guest.state);
-      if (guest.state === "Stopped" || guest.state === "Crashed" || keepsState) continue;
+      if (guest.state === "Stopped" || guest.state === "Crashed") continue;
+      if (keepsState && ["Suspended", "HandedOver", "Incoming"].includes(guest.state)) continue;
       this.held.set(uid, { ...guest, state: "Lost" });
     }
+    for (const report of this.reports.values()) this.#afterReboot(report, keepsState);
     this.disconnect();
     this.reconnect();
+  }
+
+  #afterReboot(report: protocol.MigrationReport, keepsState: boolean): void {
+    if (report.role === "Target") {
+      if (report.step === "Loaded" && !keepsState)
+        this.setReport(report.id, { reason: "StateLost", message: "rebooted" });
+      return;
+    }
+    if (report.step === "Copying" && !keepsState) {
+      this.setReport(report.id, { settled: true, reason: "StateLost", message: "rebooted" });
+    } else if (["Prepared", "Suspending", "Copying"].includes(report.step)) {
+      sourceOrders.rollBack(this, report, "AgentRestarted");
+    }
   }
 
   // --- for the fakes -----------------------------------------------------------------------------------------------

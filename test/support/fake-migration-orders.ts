@@ -61,28 +61,30 @@ export const sourceOrders = {
 
   rollBack(agent: FakeAgent, report: Report, reason: protocol.AgentReason): Report {
     if (report.step === "RolledBack") return report;
-    const guest = agent.held.get(report.uid);
-    if (guest && guest.state !== "Suspended" && guest.state !== "Running") {
-      return agent.setReport(report.id, { settled: true, reason: "GuestCrashed" });
-    }
-    const { migrationId: _id, ...rest } = guest ?? refuse("NotFound", `no guest ${report.uid}`);
-    agent.held.set(report.uid, { ...rest, state: "Running" });
+    const { migrationId: _id, ...rest } = agent.held.get(report.uid) ?? refuse("NotFound", `no guest ${report.uid}`);
+    agent.held.set(report.uid, rest.state === "Suspended" ? { ...rest, state: "Running" } : rest);
     agent.changed(report.uid);
     return agent.setReport(report.id, { step: "RolledBack", settled: true, reason, message: `rolled back: ${reason}` });
   },
 
   release(agent: FakeAgent, report: Report): Report {
-    if (report.step === "RolledBack") refuse("WrongState", `migration ${report.id} was rolled back`);
+    const isLost = report.step === "Copying" && report.reason === "StateLost";
+    if (!isLost && !["HandedOver", "Running", "Released"].includes(report.step)) {
+      refuse("WrongState", `migration ${report.id} is ${report.step}`);
+    }
     agent.removeGuest(report.uid);
     agent.tombstones.set(report.uid, report.epoch);
     return agent.setReport(report.id, { step: "Released", settled: true });
   },
 
   reclaim(agent: FakeAgent, report: Report, epoch: number): Report {
-    const guest = agent.held.get(report.uid);
-    if (guest?.state === "Running" && guest.epoch === epoch) return report;
-    if (guest?.state !== "HandedOver") refuse("WrongState", `the state of ${report.uid} is gone`);
-    agent.setGuest(report.uid, { state: "Running", epoch });
+    if (epoch !== report.epoch + 2) refuse("StaleEpoch", `a reclaim takes epoch ${report.epoch + 2}`);
+    if (report.step === "RolledBack") return report;
+    const guest = agent.held.get(report.uid) ?? refuse("NotFound", `no guest ${report.uid}`);
+    if (report.step !== "HandedOver") refuse("WrongState", `migration ${report.id} is ${report.step}`);
+    const { migrationId: _id, ...rest } = guest;
+    agent.held.set(report.uid, { ...rest, state: guest.state === "HandedOver" ? "Running" : "Lost", epoch });
+    agent.changed(report.uid);
     return agent.setReport(report.id, { step: "RolledBack", settled: true, reason: "Aborted" });
   },
 };
@@ -105,7 +107,7 @@ export const targetOrders = {
 
   abort(agent: FakeAgent, report: Report): Report {
     if (report.step === "Loaded" || report.step === "Running") {
-      refuse("WrongState", `migration ${report.id} is at ${report.step}, this target has voted`);
+      refuse("PastPointOfNoReturn", `migration ${report.id} is ${report.step}: this target voted`);
     }
     agent.hosts.breakTransfer(report.id);
     return targetOrders.discard(agent, agent.reports.get(report.id) ?? report, "RolledBack");
@@ -116,6 +118,7 @@ export const targetOrders = {
     if (report.step === "RolledBack" || report.step === "Surrendered") return report;
     const guest = agent.held.get(report.uid);
     if (guest?.migrationId === report.id) agent.held.delete(report.uid);
+    if (step === "Surrendered") agent.tombstones.set(report.uid, report.epoch + 1);
     agent.changed(report.uid);
     return agent.setReport(report.id, { step, settled: true, reason: "Aborted" });
   },

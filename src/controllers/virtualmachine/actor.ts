@@ -176,6 +176,9 @@ export class Actor {
     const { hostName, epoch, guestUid } = step;
     const uid = vm.metadata.uid ?? "";
     const owned = await ensureFinalizer(client, virtualMachines, vm, virtualMachineFinalizer, context);
+    if (step.migrationId !== undefined) {
+      await this.#agent(hostName).abortMigration({ term, migrationId: step.migrationId }, context.signal);
+    }
     // Before the grant: with the grant alone the next reconcile would see nothing of its uid there, and start it.
     if (guestUid !== uid) await this.#agent(hostName).adopt({ term, uid: guestUid, newUid: uid }, context.signal);
     const change = { grant: { hostName, epoch }, hostName };

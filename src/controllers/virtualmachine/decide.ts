@@ -145,7 +145,7 @@ function adoption({ vm }: Situation, inventory: Inventory): Decision | undefined
     return notPlaced({ reason: reasons.Incompatible, message, short: "" });
   }
   return {
-    step: { do: "Adopt", hostName, guestUid: guest.uid, epoch: guest.epoch },
+    step: { do: "Adopt", hostName, guestUid: guest.uid, epoch: guest.epoch, migrationId: guest.migrationId },
     verdict: { phase: "Pending", placed: statement("True", reasons.OnWantedHost, `found on ${hostName}`) },
     event: { type: "Normal", reason: "Adopted", message: `a guest of this name was found on ${hostName} and adopted` },
   };

@@ -35,7 +35,8 @@ export type Step =
   /** Start under the grant that is recorded. */
   | { do: "Start"; hostName: string; epoch: number }
   | { do: "Stop"; hostName: string }
-  | { do: "Adopt"; hostName: string; guestUid: string; epoch: number }
+  /** `migrationId`: a migration that was prepared with it, of which no object knows. */
+  | { do: "Adopt"; hostName: string; guestUid: string; epoch: number; migrationId?: string | undefined }
   | { do: "Migrate"; from: string; to: string; epoch: number; stateBytes: number }
   | { do: "Discard"; hostNames: string[] }
   /** Nothing is left of it, or it is left on purpose: the object may go. */

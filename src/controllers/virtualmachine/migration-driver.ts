@@ -33,6 +33,8 @@ const lookSeconds = 1;
 const leaseFactor = 5;
 const shortestLeaseSeconds = 60;
 
+const impossible: ReadonlySet<string> = new Set([agentReasons.WrongState, agentReasons.NotFound]);
+
 interface Driven {
   vm: VirtualMachine;
   migration: Migration;
@@ -199,7 +201,8 @@ export class MigrationDriver {
     try {
       await agent.reclaimSource({ term, migrationId: migration.id, epoch }, context.signal);
     } catch (error) {
-      if (!(error instanceof AgentError) || error.reason !== agentReasons.WrongState) throw error;
+      const isImpossible = error instanceof AgentError && impossible.has(error.reason);
+      if (!isImpossible) throw error;
       return this.#finish(driven, "Failed", {
         reason: error.reason,
         message: `${migration.to} lost it after the hand-over, and ${migration.from} cannot take it back: ${error.message}`,

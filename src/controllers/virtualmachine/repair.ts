@@ -1,4 +1,4 @@
-import type { GuestReport, MigrationReport } from "../../agent/protocol/types.ts";
+import { agentReasons, type GuestReport, type MigrationReport } from "../../agent/protocol/types.ts";
 
 /**
  * What is known of one side of a migration. `Silent`: its agent does not answer. `GivenUp`: it does not answer, and a
@@ -38,7 +38,8 @@ export type MigrationAction =
 
 /**
  * What a side's answer amounts to. `Nothing`: neither a record nor a guest. `Unprepared`: the guest, but no record.
- * `Gone`: the state is lost before the hand-over (source), or after the vote and before it ever ran (target).
+ * `Gone`: the state is lost before the hand-over (`GoneUnrecorded`: without a record). `RollingBack`: decided, and not
+ * carried out yet.
  */
 type SourceState =
   | "Silent"
@@ -48,12 +49,18 @@ type SourceState =
   | "Prepared"
   | "Moving"
   | "Gone"
+  | "GoneUnrecorded"
+  | "RollingBack"
   | "HandedOver"
   | "HandedOverGone"
   | "ToldRunning"
   | "Released"
   | "RolledBack";
 
+/**
+ * `LoadedGone`: it voted, and lost what it had before it ever ran. `Stuck`: `running` is in its journal, so nobody else
+ * may run it, but its process waits for another order to go on.
+ */
 type TargetState =
   | "Silent"
   | "GivenUp"
@@ -62,6 +69,8 @@ type TargetState =
   | "Loaded"
   | "LoadedGone"
   | "Running"
+  | "Stuck"
+  | "Dropping"
   | "RolledBack"
   | "Surrendered";
 
@@ -72,11 +81,16 @@ type TargetState =
 export function nextAction(views: MigrationViews): MigrationAction {
   const target = targetState(views.target);
   const source = sourceState(views.source);
+  if (target === "Stuck") return { do: "ResumeTarget" };
+  if (target === "Dropping" && !views.stalled) return wait("the target is dropping what it has");
   switch (source) {
     case "Silent":
       return wait("the source does not answer");
+    case "RollingBack":
+      return views.stalled ? { do: "AbortSource" } : wait("the source is taking it back");
     case "Nothing":
     case "Gone":
+    case "GoneUnrecorded":
     case "GivenUp":
       return withoutSource(source, target);
     case "Unprepared":
@@ -98,7 +112,8 @@ export function nextAction(views: MigrationViews): MigrationAction {
 
 /** Whether the target is known to run, or to have run, the guest: then it is the holder, whatever the source says. */
 export function targetHolds(views: Pick<MigrationViews, "source" | "target">): boolean {
-  return targetState(views.target) === "Running" || sourceState(views.source) === "Released";
+  const target = targetState(views.target);
+  return target === "Running" || target === "Stuck" || sourceState(views.source) === "Released";
 }
 
 function wait(why: string): MigrationAction {
@@ -111,17 +126,18 @@ function sourceState(view: SideView): SourceState {
   const lost = guest === undefined || guest.state === "Lost" || guest.state === "Crashed";
   if (!report) {
     if (guest === undefined) return "Nothing";
-    if (lost) return "Gone";
+    if (lost) return "GoneUnrecorded";
     return guest.state === "Suspended" || guest.state === "HandedOver" ? "Moving" : "Unprepared";
   }
   switch (report.step) {
     case "RolledBack":
+      return report.settled ? "RolledBack" : "RollingBack";
     case "Released":
-      return report.step;
+      return "Released";
     case "Running":
       return "ToldRunning";
     case "HandedOver":
-      return lost ? "HandedOverGone" : "HandedOver";
+      return guest === undefined ? "HandedOverGone" : "HandedOver";
     case "Prepared":
       return lost ? "Gone" : "Prepared";
     default:
@@ -135,11 +151,12 @@ function targetState(view: SideView): TargetState {
   if (!report) return guest?.state === "Running" ? "Running" : "Nothing";
   switch (report.step) {
     case "Loaded":
-      return guest?.state === "Incoming" ? "Loaded" : "LoadedGone";
+      return guest?.state === "Incoming" && report.reason !== agentReasons.StateLost ? "Loaded" : "LoadedGone";
     case "Running":
+      return guest?.state === "Suspended" ? "Stuck" : "Running";
     case "RolledBack":
     case "Surrendered":
-      return report.step;
+      return report.settled ? report.step : "Dropping";
     default:
       return "Preparing";
   }
@@ -195,7 +212,8 @@ function afterRunning(target: TargetState, idle: boolean): MigrationAction {
     case "Running":
       return idle ? { do: "ReleaseSource" } : wait("the source is about to release it");
     case "GivenUp":
-      return { do: "ReclaimSource" };
+      // It ran there, and the source is bound to let go: started anew from then on, by the VM's own policy (R6).
+      return idle ? { do: "ReleaseSource" } : wait("the source is about to release it");
     default:
       return wait("the target does not say that it runs it");
   }
@@ -203,6 +221,8 @@ function afterRunning(target: TargetState, idle: boolean): MigrationAction {
 
 function afterRollBack(target: TargetState): MigrationAction {
   switch (target) {
+    case "Dropping":
+      return { do: "DiscardTarget" };
     case "Preparing":
       return { do: "AbortTarget" };
     case "Loaded":
@@ -216,7 +236,10 @@ function afterRollBack(target: TargetState): MigrationAction {
 }
 
 /** The source's state is lost, or the whole host: forward if the target voted (R5), else it is a crash. */
-function withoutSource(source: "Nothing" | "Gone" | "GivenUp", target: TargetState): MigrationAction {
+function withoutSource(
+  source: "Nothing" | "Gone" | "GoneUnrecorded" | "GivenUp",
+  target: TargetState,
+): MigrationAction {
   switch (target) {
     case "Loaded":
       return { do: "ResumeTarget" };
@@ -228,7 +251,10 @@ function withoutSource(source: "Nothing" | "Gone" | "GivenUp", target: TargetSta
       return { do: "AbortTarget" };
     case "Silent":
       return wait("the target does not answer and may hold the only state");
+    case "Dropping":
+      return { do: "DiscardTarget" };
     default:
-      return { do: "Finish", result: "Failed" };
+      // A record that is left would keep the guest from being started anew.
+      return source === "Gone" ? { do: "AbortSource" } : { do: "Finish", result: "Failed" };
   }
 }

@@ -1,0 +1,81 @@
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../api/clock.ts";
+import { overheadModels, reservations, secrets, virtualMachines, vmHosts } from "../api/resources.ts";
+import type { HostAgents } from "../hosts/host-agents.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Client } from "../runtime/client.ts";
+import type { KeyedController } from "../runtime/controller.ts";
+import type { Manager } from "../runtime/manager.ts";
+import { createReservationReconciler } from "./reservation/reconciler.ts";
+import { reservationsHolding, reservationWatches } from "./reservation/watches.ts";
+import { VirtualMachineController } from "./virtualmachine/virtualmachine-controller.ts";
+import { VMHostController } from "./vmhost/vmhost-controller.ts";
+
+export interface ControllersOptions {
+  /** Not started yet; has the caches, runs the controllers and writes their events. */
+  manager: Manager;
+  client: Client;
+  /** Connects to hosts as the vmhost controller says. Whoever made it closes it. */
+  hosts: HostAgents;
+  clock: Clock;
+  metrics: Metrics;
+  /** The operator's own namespace: hosts' identities are read from there only. */
+  namespace: string;
+  /** By `takeOperatorTerm`. */
+  term: number;
+}
+
+/** Adds every controller to the manager. The one place that knows them all. */
+export function buildControllers(options: ControllersOptions): void {
+  const { manager, client, hosts, clock, metrics, namespace, term } = options;
+  const events = manager.events;
+  const caches = {
+    vmHosts: manager.cache(vmHosts),
+    virtualMachines: manager.cache(virtualMachines),
+    reservations: manager.cache(reservations),
+    overheadModels: manager.cache(overheadModels),
+  };
+  const vmHostController = new VMHostController({
+    ...caches,
+    ...{ client, hosts, events, metrics, clock, term },
+    secrets: manager.cache(secrets),
+    operatorNamespace: namespace,
+  });
+  const virtualMachineController = new VirtualMachineController({
+    ...caches,
+    ...{ client, hosts, events, metrics, clock, term },
+    newId: randomUUID,
+  });
+  vmHostController.listen(manager.addController(vmHostController.options()));
+  virtualMachineController.listen(manager.addController(virtualMachineController.options()));
+  const reservation = manager.addController({
+    name: "reservation",
+    resource: reservations,
+    reconcile: createReservationReconciler({
+      ...{ client, clock, metrics },
+      reservations: caches.reservations,
+      hosts: caches.vmHosts,
+      virtualMachines: caches.virtualMachines,
+      models: caches.overheadModels,
+      agents: hosts,
+      recorder: events,
+    }),
+    watches: reservationWatches(caches.reservations),
+  });
+  listenForReservations(hosts, caches.vmHosts.get.bind(caches.vmHosts), reservation);
+}
+
+/** A guest that left a host is what a reservation waits for. */
+function listenForReservations(
+  hosts: HostAgents,
+  hostNamed: (key: { name: string }) => Parameters<typeof reservationsHolding>[0],
+  controller: KeyedController,
+): void {
+  const enqueue = (name: string) => {
+    for (const key of reservationsHolding(hostNamed({ name }))) controller.enqueue(key);
+  };
+  hosts.onEvent((hostName, event) => {
+    if (event.type !== "MigrationChanged") enqueue(hostName);
+  });
+  hosts.onConnectionChange(enqueue);
+}
