@@ -96,6 +96,9 @@ describe("QEMU driver", function () {
 
   describe("with state in RAM", () => driverConformance(() => createHarness("/dev/shm")));
 
+  describe("with state on disk", () =>
+    driverConformance(() => createHarness(tmpdir()), { only: /move|killed before/ }));
+
   it("should tell an accelerator that runs guests from one that does not", async () => {
     expect(await runsGuests("qemu-system-x86_64", "tcg", signal)).to.equal(true);
     expect(await runsGuests("false", "tcg", signal)).to.equal(false);

@@ -1,6 +1,7 @@
 import type { Driver } from "../../src/agent/drivers/driver.ts";
 
 const blockBytes = 1024 * 1024;
+const zeros = Buffer.alloc(blockBytes);
 
 /**
  * The least that can be called a transfer: all parts of a suspended guest from one driver to another.
@@ -14,7 +15,7 @@ export async function copyState(from: Driver, to: Driver, uid: string, signal: A
       for (let done = 0; done < lengthBytes; done += blockBytes) {
         const buffer = Buffer.alloc(Math.min(blockBytes, lengthBytes - done));
         await part.read(offset + done, buffer, signal);
-        if (buffer.some((byte) => byte !== 0)) await sink.write(offset + done, buffer, signal);
+        if (!buffer.equals(zeros.subarray(0, buffer.length))) await sink.write(offset + done, buffer, signal);
         copiedBytes += buffer.length;
       }
     }

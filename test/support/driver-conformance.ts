@@ -21,8 +21,11 @@ export interface DriverHarness {
 
 const signal = new AbortController().signal;
 
-/** What every driver has to do, however it does it. */
-export function driverConformance(createHarness: () => Promise<DriverHarness>): void {
+/**
+ * What every driver has to do, however it does it.
+ * @param only left out, everything; otherwise the tests whose title matches
+ */
+export function driverConformance(createHarness: () => Promise<DriverHarness>, { only }: { only?: RegExp } = {}): void {
   let harness: DriverHarness;
   let a: Driver;
   let b: Driver;
@@ -34,6 +37,10 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
   });
 
   afterEach(async () => harness.cleanUp());
+
+  function check(title: string, test: () => Promise<void>): void {
+    if (!only || only.test(title)) it(title, test);
+  }
 
   async function booted(name: string): Promise<GuestConfiguration> {
     const configuration = await a.configure(harness.guest(name), signal);
@@ -50,7 +57,7 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
     return ((await rejection(promise)) as DriverError).reason;
   }
 
-  it("should move a running guest without losing a bit", async () => {
+  check("should move a running guest without losing a bit", async () => {
     const configuration = await booted("moved");
     const { uid } = configuration;
     const estimate = await a.estimateStateBytes(uid, signal);
@@ -86,7 +93,7 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
     expect(whole.diskRecord).to.be.above(before.diskRecord);
   });
 
-  it("should let a suspended guest run on where it is, and suspend it again", async () => {
+  check("should let a suspended guest run on where it is, and suspend it again", async () => {
     const { uid } = await booted("unsuspended");
     for (let round = 0; round < 2; round++) {
       await a.suspend(uid, signal);
@@ -98,7 +105,7 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
     }
   });
 
-  it("should notice a killed process, and boot the guest again from its disk", async () => {
+  check("should notice a killed process, and boot the guest again from its disk", async () => {
     const configuration = await booted("killed");
     const { uid } = configuration;
     const exits: string[] = [];
@@ -124,7 +131,7 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
     expect(console.complaints).to.deep.equal([]);
   });
 
-  it("should find its guests again after a restart", async () => {
+  check("should find its guests again after a restart", async () => {
     const { uid } = await booted("found");
     await a.close();
     a = await harness.open("a");
@@ -145,7 +152,7 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
     expect(await exited).to.equal("Died");
   });
 
-  it("should run a guest on whose process was killed while it was paused", async () => {
+  check("should run a guest on whose process was killed while it was paused", async () => {
     const { uid } = await booted("killed-paused");
     await a.suspend(uid, signal);
     const { lastCounter } = readGuestConsole(await a.console(uid, 1_000_000));
@@ -156,7 +163,7 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
     expect(later).to.deep.include({ wentBackwards: false, complaints: [] });
   });
 
-  it("should load a state again whose process was killed before it ran, and never after", async () => {
+  check("should load a state again whose process was killed before it ran, and never after", async () => {
     const configuration = await booted("pair");
     const { uid } = configuration;
     await a.suspend(uid, signal);
@@ -174,7 +181,7 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
     expect(await b.processState(uid)).to.equal("Absent");
   });
 
-  it("should refuse a state that was made with another CPU model, and leave the source able to run on", async () => {
+  check("should refuse a state that was made with another CPU model, and leave the source able to run on", async () => {
     const configuration = await booted("other-cpu");
     const { uid } = configuration;
     await a.suspend(uid, signal);
@@ -189,7 +196,7 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
     await counted(a, uid, 1, lastCounter);
   });
 
-  it("should power a guest down and keep its disk", async () => {
+  check("should power a guest down and keep its disk", async () => {
     const configuration = await booted("powered-off");
     const { uid } = configuration;
     const exits: string[] = [];
@@ -205,7 +212,7 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>): 
     expect(exits).to.deep.equal([]);
   });
 
-  it("should refuse what the host has not", async () => {
+  check("should refuse what the host has not", async () => {
     const wanted = harness.guest("refused");
     expect(await reasonOf(a.configure({ ...wanted, image: "nothing" }, signal))).to.equal("ImageMissing");
     const configuration = await a.configure(wanted, signal);

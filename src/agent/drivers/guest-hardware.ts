@@ -17,7 +17,7 @@ const hardwareFields = [
 export function hardwareDifference(stateOf: GuestConfiguration, here: GuestConfiguration): string | undefined {
   for (const field of hardwareFields) {
     const [theirs, ours] = [String(stateOf[field]), String(here[field])];
-    if (theirs !== ours) return `${field} is ${theirs} in the state and ${ours} here`;
+    if (theirs !== ours) return `the guest's ${field} is ${theirs}, here it is ${ours}`;
   }
   return undefined;
 }

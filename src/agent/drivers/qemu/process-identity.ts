@@ -1,5 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { systemClock } from "../../../api/clock.ts";
+
+const pollMilliseconds = 10;
 
 /** A process, told apart from a later one that got the same number. */
 export interface ProcessIdentity {
@@ -38,7 +41,7 @@ export async function findProcesses(programArguments: string[]): Promise<Map<str
   return found;
 }
 
-/** Ends the process at once, if it is still that one. */
+/** Ends the process at once, if it is still that one, and waits until it is gone. */
 export async function killProcess(identity: ProcessIdentity): Promise<void> {
   if (!(await isAlive(identity))) return;
   try {
@@ -46,6 +49,7 @@ export async function killProcess(identity: ProcessIdentity): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
+  while (await isAlive(identity)) await systemClock.sleep(pollMilliseconds);
 }
 
 async function startTicksOf(pid: number): Promise<string | undefined> {

@@ -17,6 +17,7 @@ import { dataExtents, totalBytes } from "./extents.ts";
 import type { GuestFiles } from "./guest-files.ts";
 import type { Image, Images } from "./images.ts";
 import { loadDeviceState, saveDeviceState } from "./migration-stream.ts";
+import { powerDown } from "./power-down.ts";
 import { type ExitCause, QemuProcess } from "./qemu-process.ts";
 import { allocateMemory, FilePart, FileSink } from "./state-files.ts";
 
@@ -34,7 +35,6 @@ export interface QemuHost {
 
 /** What is expected of a device state before there is one; measured: 0.6 MB. */
 const typicalDeviceStateBytes = 640 * 1024;
-const quitSeconds = 5;
 
 /** One guest: its files, and its process while there is one. The caller lets one method run at a time. */
 export class QemuGuest {
@@ -43,6 +43,7 @@ export class QemuGuest {
   readonly #host: QemuHost;
   readonly #onExit: (cause: ExitCause) => void;
   #process: QemuProcess | undefined;
+  readonly #endingOnPurpose = new WeakSet<QemuProcess>();
   /** Whether something may have been written into the files of an arriving guest. */
   #sinksTouched = true;
 
@@ -65,10 +66,8 @@ export class QemuGuest {
   adopt(process: QemuProcess): void {
     this.#process = process;
     process.ended.then((cause) => {
-      // Ended by us: then it was put aside before.
-      if (this.#process !== process) return;
-      this.#process = undefined;
-      this.#onExit(cause);
+      if (this.#process === process) this.#process = undefined;
+      if (!this.#endingOnPurpose.has(process)) this.#onExit(cause);
     });
   }
 
@@ -99,12 +98,11 @@ export class QemuGuest {
   async powerOff(graceSeconds: number, signal: AbortSignal): Promise<void> {
     const process = this.#process;
     if (process) {
-      this.#process = undefined;
+      this.#endingOnPurpose.add(process);
       try {
-        if ((await process.state()) === "Running") await this.#askToPowerDown(process, graceSeconds, signal);
-        await this.#quit(process, signal);
+        await powerDown(process, graceSeconds, this.#host.clock, signal);
       } catch (error) {
-        if (await this.#isStillThere(process)) this.adopt(process);
+        this.#endingOnPurpose.delete(process);
         throw error;
       }
     }
@@ -114,8 +112,9 @@ export class QemuGuest {
   /** Ends the process, if any, at once. */
   async end(): Promise<void> {
     const process = this.#process;
-    this.#process = undefined;
-    await process?.kill();
+    if (!process) return;
+    this.#endingOnPurpose.add(process);
+    await process.kill();
   }
 
   async discard(): Promise<void> {
@@ -295,37 +294,6 @@ export class QemuGuest {
     const process = await QemuProcess.start(binary, parameters, this.#files, signal);
     this.adopt(process);
     return process;
-  }
-
-  async #askToPowerDown(process: QemuProcess, graceSeconds: number, signal: AbortSignal): Promise<void> {
-    if (graceSeconds <= 0) return;
-    await (await process.monitor()).execute("system_powerdown", {}, signal);
-    await this.#waitForEnd(process, graceSeconds, signal);
-  }
-
-  /** QEMU's own way out writes what it holds back of the disk; where that takes too long, the process is killed. */
-  async #quit(process: QemuProcess, signal: AbortSignal): Promise<void> {
-    await process
-      .monitor()
-      .then((monitor) => monitor.execute("quit", {}, signal))
-      .catch(() => {});
-    await this.#waitForEnd(process, quitSeconds, signal);
-    await process.kill();
-  }
-
-  async #waitForEnd(process: QemuProcess, seconds: number, signal: AbortSignal): Promise<void> {
-    const given = new AbortController();
-    const timeUp = this.#host.clock.sleep(seconds * 1000, AbortSignal.any([signal, given.signal]));
-    timeUp.catch(() => {});
-    try {
-      await Promise.race([process.ended, timeUp]);
-    } finally {
-      given.abort();
-    }
-  }
-
-  async #isStillThere(process: QemuProcess): Promise<boolean> {
-    return (await process.state().catch(() => "Paused")) !== "Absent";
   }
 
   #hasDeviceState(): Promise<boolean> {
