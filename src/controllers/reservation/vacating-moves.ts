@@ -37,6 +37,9 @@ const refusals: ReadonlySet<string> = new Set([
   virtualMachineReasons.MigrationForbidden,
 ]);
 
+/** Within this time after an assignment the VM's controller has looked at it. */
+const reactionMilliseconds = 5000;
+
 /** Where every VM stands that was planned to move or still is on the hosts. */
 export function moveProgress(
   view: ReservationView,
@@ -87,6 +90,9 @@ function refusingTarget(vm: VirtualMachine, view: ReservationView): string[] {
   const assignment = vm.status?.assignment;
   const placed = findCondition(vm.status?.conditions, virtualMachineConditions.Placed);
   if (assignment?.by.uid !== view.reservation.metadata.uid || placed?.status !== "False") return [];
-  const isNews = Date.parse(placed.lastTransitionTime) >= Date.parse(assignment?.since ?? "") - 1000;
+  const since = Date.parse(assignment?.since ?? "");
+  // `lastTransitionTime` stands still when one refusal follows another; after a while what it says is about this target.
+  const isNews =
+    Date.parse(placed.lastTransitionTime) >= since - 1000 || view.now.getTime() - since >= reactionMilliseconds;
   return isNews && refusals.has(placed.reason) ? [assignment?.hostName ?? ""] : [];
 }
