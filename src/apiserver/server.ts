@@ -45,7 +45,7 @@ export interface ApiServer {
 }
 
 /** The server cannot listen on the wanted port. */
-export class PortError extends Error {
+class PortError extends Error {
   readonly reason: "PortInUse" | "CannotListen";
 
   constructor(port: number, cause: NodeJS.ErrnoException) {

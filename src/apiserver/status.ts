@@ -122,6 +122,10 @@ export function invalid(resource: { group: string; kind: string }, name: string,
   });
 }
 
+/** An option of a request (ListOptions, CreateOptions …) with a value that is not allowed. */
+export const invalidOption = (kind: string, field: string, message: string, reason = "FieldValueNotSupported") =>
+  invalid({ group: "meta.k8s.io", kind }, "", [{ reason, message, field }]);
+
 /** What a JSON patch answers that cannot be applied, such as a failed `test`. */
 export const unprocessablePatch = (message: string) =>
   new StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {

@@ -90,8 +90,8 @@ describe("HTTP of the embedded API server", () => {
         "an unknown dry run",
         `${things}?dryRun=Some`,
         { method: "POST", body: thingManifest({ name: "a" }) },
-        400,
-        "BadRequest",
+        422,
+        "Invalid",
       ],
     ];
     for (const [title, path, request, code, reason] of cases) {

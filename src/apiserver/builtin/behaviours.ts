@@ -37,6 +37,22 @@ export function emptiedNamespace(namespace: KubernetesObject): KubernetesObject 
   return { ...namespace, spec: { finalizers: [] } };
 }
 
+/** Entries that a secret of a well-known type must have. */
+const requiredSecretKeys: Record<string, string[]> = {
+  "kubernetes.io/ssh-auth": ["ssh-privatekey"],
+  "kubernetes.io/tls": ["tls.crt", "tls.key"],
+  "kubernetes.io/dockercfg": [".dockercfg"],
+  "kubernetes.io/dockerconfigjson": [".dockerconfigjson"],
+};
+
+function validateSecretKeys(secret: KubernetesObject): Cause[] {
+  const data = isObject(secret.data) ? secret.data : {};
+  const required = requiredSecretKeys[String(secret.type)] ?? [];
+  return required
+    .filter((key) => data[key] === undefined)
+    .map((key) => ({ reason: "FieldValueRequired", message: "Required value", field: `data[${key}]` }));
+}
+
 const secretBehaviour: Behaviour = {
   allowsUnconditionalUpdate: true,
   selectableFields: ["type"],
@@ -50,9 +66,22 @@ const secretBehaviour: Behaviour = {
     delete secret.stringData;
   },
   validate(secret, old) {
-    const causes = [...validateEncoded(secret.data, "data"), ...validateImmutable(secret, old, ["data", "type"])];
+    const causes = [
+      ...validateEncoded(secret.data, "data"),
+      ...validateSecretKeys(secret),
+      ...validateImmutable(secret, old, ["data", "type"]),
+    ];
     if (old && old.type !== secret.type) causes.push(immutableField("type", secret.type));
     return causes;
+  },
+};
+
+const leaseBehaviour: Behaviour = {
+  validate(lease) {
+    const seconds = isObject(lease.spec) ? lease.spec.leaseDurationSeconds : undefined;
+    if (typeof seconds !== "number" || seconds > 0) return [];
+    const message = `Invalid value: ${seconds}: must be greater than 0`;
+    return [{ reason: "FieldValueInvalid", message, field: "spec.leaseDurationSeconds" }];
   },
 };
 
@@ -113,6 +142,7 @@ export const builtInBehaviours: Record<string, Behaviour> = {
   namespaces: namespaceBehaviour,
   secrets: secretBehaviour,
   configmaps: configMapBehaviour,
+  "leases.coordination.k8s.io": leaseBehaviour,
   events: coreEventBehaviour,
   "events.events.k8s.io": eventBehaviour,
 };

@@ -4,7 +4,7 @@ import { parseJson } from "../json.ts";
 import { badRequest, tooLarge, unsupportedMediaType } from "../status.ts";
 
 /** As kube-apiserver's. */
-export const maximumBodyBytes = 3 * 1024 * 1024;
+const maximumBodyBytes = 3 * 1024 * 1024;
 
 export interface Body {
   /** In lower case, without parameters; empty when the client named none. */

@@ -8,7 +8,7 @@ import { readDeleteOptions } from "../rest/deletion.ts";
 import { type ObjectReader, readCount, readResourceVersion, readSelectors } from "../rest/object-reader.ts";
 import type { ObjectWriter, Subresource, WriteOptions, Written } from "../rest/object-writer.ts";
 import { watchObjects } from "../rest/watch.ts";
-import { badRequest, invalid, methodNotAllowed, StatusError, unknownPath } from "../status.ts";
+import { badRequest, invalidOption, methodNotAllowed, StatusError, unknownPath } from "../status.ts";
 import type { Store } from "../store/store.ts";
 import { negotiate } from "./accept.ts";
 import { type Body, parseObject, readBody } from "./body.ts";
@@ -134,7 +134,7 @@ export class ResourceHandler {
 
   async #create(resource: ServedResource, given: ResourceRequest): Promise<Answer> {
     const view = this.#view(given);
-    const options = readWriteOptions(given.query);
+    const options = readWriteOptions("CreateOptions", given.query);
     const { namespace } = addressOf(given.path);
     const raw = parseObject(await readBody(given.request));
     return this.#written(resource, 201, view, await this.#writer.create(resource, namespace, raw, options));
@@ -142,7 +142,7 @@ export class ResourceHandler {
 
   async #update(resource: ServedResource, subresource: Subresource, given: ResourceRequest): Promise<Answer> {
     const view = this.#view(given);
-    const options = { ...readWriteOptions(given.query), unconditional: false };
+    const options = { ...readWriteOptions("UpdateOptions", given.query), unconditional: false };
     const raw = parseObject(await readBody(given.request));
     const address = addressOf(given.path);
     const written = await this.#writer.update(resource, address, subresource, () => raw, options);
@@ -151,7 +151,7 @@ export class ResourceHandler {
 
   async #patch(resource: ServedResource, subresource: Subresource, given: ResourceRequest): Promise<Answer> {
     const view = this.#view(given);
-    const options = { ...readWriteOptions(given.query), unconditional: true };
+    const options = { ...readWriteOptions("PatchOptions", given.query), unconditional: true };
     const change = patchChange(resource.definition, await readBody(given.request));
     const written = await this.#writer.update(resource, addressOf(given.path), subresource, change, options);
     return this.#written(resource, 200, view, written);
@@ -242,27 +242,24 @@ function readFlag(query: URLSearchParams, parameter: string): boolean {
 
 function refuseInitialEvents(query: URLSearchParams): void {
   if (query.get("sendInitialEvents") === null) return;
-  throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, "", [
-    {
-      reason: "FieldValueForbidden",
-      message: "Forbidden: sendInitialEvents is not supported by this server: list first, then watch",
-      field: "sendInitialEvents",
-    },
-  ]);
+  const message = "Forbidden: sendInitialEvents is not supported by this server: list first, then watch";
+  throw invalidOption("ListOptions", "sendInitialEvents", message, "FieldValueForbidden");
 }
 
 const fieldValidations: FieldValidation[] = ["Strict", "Warn", "Ignore"];
 
-/** @throws StatusError 400 */
-function readWriteOptions(query: URLSearchParams): WriteOptions {
+/** @throws StatusError 422 */
+function readWriteOptions(kind: string, query: URLSearchParams): WriteOptions {
   const dryRun = query.getAll("dryRun").filter((value) => value !== "");
   if (dryRun.some((value) => value !== "All")) {
-    throw badRequest(`dryRun: Unsupported value: "${dryRun.join(",")}": supported values: "All"`);
+    const message = `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`;
+    throw invalidOption(kind, "dryRun", message);
   }
   const text = query.get("fieldValidation") || "Warn";
   const fieldValidation = fieldValidations.find((known) => known === text);
   if (!fieldValidation) {
-    throw badRequest(`fieldValidation: Unsupported value: "${text}": supported values: "Ignore", "Strict", "Warn"`);
+    const message = `Unsupported value: "${text}": supported values: "Ignore", "Strict", "Warn"`;
+    throw invalidOption(kind, "fieldValidation", message);
   }
   return { dryRun: dryRun.length > 0, fieldValidation };
 }

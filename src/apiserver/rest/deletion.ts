@@ -1,7 +1,7 @@
 import { isObject } from "../json.ts";
 import type { ServedResource } from "../registry/registry.ts";
 import type { JsonObject, KubernetesObject } from "../resource.ts";
-import { badRequest, conflict, forbidden, StatusError } from "../status.ts";
+import { badRequest, conflict, forbidden, invalidOption, type StatusError } from "../status.ts";
 import type { Write } from "../store/store.ts";
 import { timestamp } from "./prepare.ts";
 
@@ -34,7 +34,8 @@ export function readDeleteOptions(body: unknown, query: URLSearchParams): Delete
   if (typeof policy !== "string" || !supportedPropagation.includes(policy)) throw unsupportedPropagation(policy);
   const dryRun = body?.dryRun ?? query.getAll("dryRun");
   if (!Array.isArray(dryRun) || dryRun.some((value) => value !== "All")) {
-    throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`);
+    const message = `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`;
+    throw invalidOption("DeleteOptions", "dryRun", message);
   }
   const preconditions = isObject(body?.preconditions) ? body.preconditions : {};
   const { uid, resourceVersion } = preconditions;
@@ -58,16 +59,7 @@ function unsupportedPropagation(policy: unknown): StatusError {
   const value = JSON.stringify(policy);
   const message = `Unsupported value: ${value}: supported values: ${supportedPropagation.map((name) => `"${name}"`).join(", ")}`;
   const note = policy === "Foreground" ? " (this server does not wait for dependents)" : "";
-  return new StatusError(
-    422,
-    "Invalid",
-    `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: ${message}${note}`,
-    {
-      group: "meta.k8s.io",
-      kind: "DeleteOptions",
-      causes: [{ reason: "FieldValueNotSupported", message, field: "propagationPolicy" }],
-    },
-  );
+  return invalidOption("DeleteOptions", "propagationPolicy", message + note);
 }
 
 /**

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 /** The data directory cannot be used; the message says which one and what would be right. */
-export class DataDirectoryError extends Error {
+class DataDirectoryError extends Error {
   readonly reason: "InUse" | "NotADirectory" | "NotWritable" | "Corrupt" | "NewerSchema";
 
   constructor(reason: DataDirectoryError["reason"], message: string, cause?: unknown) {

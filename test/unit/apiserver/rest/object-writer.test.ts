@@ -263,6 +263,24 @@ describe("ObjectWriter", () => {
       expect(error.message).not.to.contain("pass word");
     });
 
+    it("should demand the entries of a secret's type", async () => {
+      const manifest = { apiVersion: "v1", kind: "Secret", metadata: { name: "s" }, type: "kubernetes.io/ssh-auth" };
+      const error = await failure(createIn("secrets", manifest));
+      expect(error.details?.causes).to.deep.equal([
+        { reason: "FieldValueRequired", message: "Required value", field: "data[ssh-privatekey]" },
+      ]);
+      const { data } = await createIn("secrets", { ...manifest, stringData: { "ssh-privatekey": "key" } });
+      expect(data).to.deep.equal({ "ssh-privatekey": "a2V5" });
+    });
+
+    it("should refuse a lease for no time", async () => {
+      const leases = api.registry.get("coordination.k8s.io/v1", "leases");
+      const manifest = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "l" } };
+      const withSeconds = (leaseDurationSeconds: number) => ({ ...manifest, spec: { leaseDurationSeconds } });
+      expect((await failure(api.writer.create(leases, "lab", withSeconds(0), strict))).code).to.equal(422);
+      await api.writer.create(leases, "lab", withSeconds(15), strict);
+    });
+
     it("should keep an immutable config map as it is", async () => {
       const manifest = {
         apiVersion: "v1",
