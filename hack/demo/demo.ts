@@ -56,7 +56,7 @@ export class Demo {
     await this.#until("all guests running", allRunning, signal);
     const witness = new GuestWitness(this.#testbed.hosts);
     const names = demoVirtualMachines().map((vm) => vm.metadata.name);
-    const before = await witness.counters(names, signal);
+    const before = await witness.testimonies(names, signal);
 
     this.#screen.say("three moves to learn from");
     for (const move of calibrationMoves()) await this.#moveHome(move, signal);

@@ -26,6 +26,8 @@ export interface GuestProof {
   counterAfter: number;
   /** Whether its counter never went back or started again, and its memory and disk checks held. */
   whole: boolean;
+  /** The same in words. */
+  finding: string;
 }
 
 export interface Score {
@@ -92,10 +94,10 @@ export function scoreLines(score: Score): string[] {
     pair(move, "total"),
     seconds(move.downtimeMilliseconds),
   ]);
-  const guests = score.guests.map(({ name, counterBefore, counterAfter, whole }) => [
+  const guests = score.guests.map(({ name, counterBefore, counterAfter, finding }) => [
     name,
     `${counterBefore} → ${counterAfter}`,
-    whole ? "went on, memory and disk whole" : "BROKEN",
+    finding,
   ]);
   const late = (score.leadMilliseconds ?? 0) < 0;
   return [

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentClient } from "../../src/agent/protocol/client.ts";
@@ -94,7 +94,7 @@ export class TestHost {
 
   /** The Secret that every VMHost of a testbed names must hold this key. */
   get privateKey(): string {
-    return readFileSync(this.sshd.privateKeyPath, "utf8");
+    return this.sshd.privateKey;
   }
 
   get secretName(): string {

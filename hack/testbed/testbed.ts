@@ -2,9 +2,12 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../src/api/clock.ts";
 import { secrets, vmHosts } from "../../src/api/resources.ts";
+import { createMetrics } from "../../src/metrics/metrics.ts";
 import { isAlreadyExists } from "../../src/runtime/client.ts";
-import { connectClient, type HttpClient } from "../../src/runtime/http-client.ts";
+import { HttpClient } from "../../src/runtime/http-client.ts";
+import { loadConnection } from "../../src/runtime/kube-config.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { TestHost, type TestHostOptions } from "./host.ts";
 
@@ -34,7 +37,8 @@ export class Testbed {
   async startControlPlane(signal: AbortSignal): Promise<void> {
     this.#controlPlane = await startControlPlane(this.folder, signal);
     await this.#client?.close();
-    this.#client = await connectClient({ kubeconfigPath: this.#controlPlane.kubeconfigPath });
+    const connection = await loadConnection({ path: this.#controlPlane.kubeconfigPath });
+    this.#client = new HttpClient({ connection, clock: systemClock, metrics: createMetrics() });
   }
 
   /** Starts hosts and makes them known to the API. */

@@ -12,7 +12,7 @@ describe("a real guest, when things go wrong", () => {
     await onHosts(twoHosts, async (scenario) => {
       await scenario.createGuest("patient", { home: "host-a", memory: "512Mi", image: "busy" });
       await scenario.runningOn("patient", "host-a");
-      const before = await scenario.witness.counters(["patient"], scenario.signal);
+      const before = await scenario.witness.testimonies(["patient"], scenario.signal);
 
       await scenario.setHome("patient", "host-b");
       await scenario.guestUntil("patient", "copying", (vm) => (vm.status?.migration?.bytesDone ?? 0) > 0);
@@ -29,7 +29,7 @@ describe("a real guest, when things go wrong", () => {
     await onHosts(twoHosts, async (scenario) => {
       await scenario.createGuest("survivor", { home: "host-a" });
       await scenario.runningOn("survivor", "host-a");
-      const before = await scenario.witness.counters(["survivor"], scenario.signal);
+      const before = await scenario.witness.testimonies(["survivor"], scenario.signal);
 
       const host = scenario.testbed.host("host-a");
       await host.agent.kill();
@@ -47,7 +47,7 @@ describe("a real guest, when things go wrong", () => {
     await onHosts(hosts, async (scenario) => {
       await scenario.createGuest("picky", { home: "host-a" });
       await scenario.runningOn("picky", "host-a");
-      const before = await scenario.witness.counters(["picky"], scenario.signal);
+      const before = await scenario.witness.testimonies(["picky"], scenario.signal);
 
       await scenario.setHome("picky", "host-b");
       const vm = await scenario.guestUntil(
@@ -74,7 +74,7 @@ describe("a real guest, when things go wrong", () => {
       await onHosts(hosts, async (scenario) => {
         await scenario.createGuest("loyal", { home: "host-a" });
         await scenario.runningOn("loyal", "host-a");
-        const before = await scenario.witness.counters(["loyal"], scenario.signal);
+        const before = await scenario.witness.testimonies(["loyal"], scenario.signal);
 
         await scenario.setHome("loyal", "host-b");
         const vm = await scenario.guestUntil(

@@ -8,7 +8,7 @@ describe("a real guest", () => {
     await onHosts(twoHosts, async (scenario) => {
       await scenario.createGuest("traveller", { home: "host-a", memory: "256Mi" });
       await scenario.runningOn("traveller", "host-a");
-      const before = await scenario.witness.counters(["traveller"], scenario.signal);
+      const before = await scenario.witness.testimonies(["traveller"], scenario.signal);
 
       await scenario.setHome("traveller", "host-b");
       const vm = await scenario.runningOn("traveller", "host-b");
@@ -30,7 +30,7 @@ describe("a real guest", () => {
     await onHosts(twoHosts, async (scenario) => {
       await scenario.createGuest("commuter", { home: "host-a" });
       await scenario.runningOn("commuter", "host-a");
-      const before = await scenario.witness.counters(["commuter"], scenario.signal);
+      const before = await scenario.witness.testimonies(["commuter"], scenario.signal);
 
       for (let round = 1; round <= 10; round++) {
         const target = round % 2 === 1 ? "host-b" : "host-a";

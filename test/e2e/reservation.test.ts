@@ -10,7 +10,7 @@ describe("a reservation over real guests", () => {
       const names = ["first", "second", "third"];
       for (const name of names) await scenario.createGuest(name, { home: "host-a" });
       for (const name of names) await scenario.runningOn(name, "host-a");
-      const before = await scenario.witness.counters(names, scenario.signal);
+      const before = await scenario.witness.testimonies(names, scenario.signal);
 
       // So near that vacating begins at once.
       await scenario.reserve("brief", { pool: "lab" }, 20);

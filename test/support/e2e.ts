@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
-import { GuestWitness } from "../../hack/demo/guest-witness.ts";
+import { GuestWitness, type Testimony } from "../../hack/demo/guest-witness.ts";
 import { ensureGuestImages } from "../../hack/guest/build.ts";
 import type { TestHostOptions } from "../../hack/testbed/host.ts";
 import { findLeaks, foldersOf } from "../../hack/testbed/leaks.ts";
@@ -82,7 +82,7 @@ export class Scenario {
   }
 
   /** Each guest is held by exactly one host, says so itself, and its counter, memory and disk went on. */
-  async expectWhole(before: Map<string, number>): Promise<void> {
+  async expectWhole(before: Map<string, Testimony>): Promise<void> {
     const proofs = await this.witness.prove(before, this.signal);
     expect(proofs.filter((proof) => !proof.whole)).to.deep.equal([]);
     const held = await Promise.all(
