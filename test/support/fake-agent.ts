@@ -117,7 +117,7 @@ export class FakeAgent implements AgentClient {
 
   /** The host's kernel starts anew: every process is gone, and state in RAM with it. */
   reboot(): void {
-    this.hosts.breakTransfers(this, { lease: "never" });
+    this.hosts.breakTransfers(this, { isDown: true });
     this.#boots++;
     this.bootId = `boot-${this.#boots}-of-${this.hostName}`;
     const keepsState = this.stateLanding === "Disk";

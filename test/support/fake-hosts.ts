@@ -141,9 +141,11 @@ export class FakeHosts {
     this.#transfers.get(id)?.break(options);
   }
 
-  breakTransfers(agent: FakeAgent, options?: { lease: "never" }): void {
+  /** A source whose host goes down does not roll back by itself. */
+  breakTransfers(agent: FakeAgent, { isDown = false } = {}): void {
     for (const transfer of this.#transfers.values()) {
-      if (transfer.source === agent || transfer.target === agent) transfer.break(options);
+      if (transfer.source === agent) transfer.break(isDown ? { lease: "never" } : {});
+      if (transfer.target === agent) transfer.break();
     }
   }
 }

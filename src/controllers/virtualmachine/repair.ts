@@ -185,6 +185,10 @@ function whileMoving(views: MigrationViews, target: TargetState): MigrationActio
   const settled = views.source.kind === "Answers" && views.source.report?.settled === true;
   if (target === "Running") return wait("the target runs it before the source handed it over; a person has to look");
   if (views.aborting || settled) return { do: "AbortSource" };
+  // The source would find out when its lease ends; its guest stands still until then.
+  const isInVain =
+    target === "Nothing" || target === "LoadedGone" || target === "RolledBack" || target === "Surrendered";
+  if (views.stalled && isInVain) return { do: "AbortSource" };
   return wait("the agents are at work");
 }
 
