@@ -4,10 +4,9 @@ import { overheadModels, reservations, secrets, virtualMachines, vmHosts } from 
 import type { HostAgents } from "../hosts/host-agents.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Client } from "../runtime/client.ts";
-import type { KeyedController } from "../runtime/controller.ts";
 import type { Manager } from "../runtime/manager.ts";
-import { createReservationReconciler } from "./reservation/reconciler.ts";
-import { reservationsHolding, reservationWatches } from "./reservation/watches.ts";
+import { overheadModelController } from "./overheadmodel/overheadmodel-controller.ts";
+import { listenToAgents, reservationController } from "./reservation/reservation-controller.ts";
 import { VirtualMachineController } from "./virtualmachine/virtualmachine-controller.ts";
 import { VMHostController } from "./vmhost/vmhost-controller.ts";
 
@@ -48,34 +47,21 @@ export function buildControllers(options: ControllersOptions): void {
   });
   vmHostController.listen(manager.addController(vmHostController.options()));
   virtualMachineController.listen(manager.addController(virtualMachineController.options()));
-  const reservation = manager.addController({
-    name: "reservation",
-    resource: reservations,
-    reconcile: createReservationReconciler({
-      ...{ client, clock, metrics },
-      reservations: caches.reservations,
-      hosts: caches.vmHosts,
-      virtualMachines: caches.virtualMachines,
-      models: caches.overheadModels,
-      agents: hosts,
-      recorder: events,
-    }),
-    watches: reservationWatches(caches.reservations),
+  const reservation = reservationController({
+    ...{ client, clock, metrics },
+    reservations: caches.reservations,
+    hosts: caches.vmHosts,
+    virtualMachines: caches.virtualMachines,
+    models: caches.overheadModels,
+    agents: hosts,
+    recorder: events,
   });
-  listenForReservations(hosts, caches.vmHosts.get.bind(caches.vmHosts), reservation);
-}
-
-/** A guest that left a host is what a reservation waits for. */
-function listenForReservations(
-  hosts: HostAgents,
-  hostNamed: (key: { name: string }) => Parameters<typeof reservationsHolding>[0],
-  controller: KeyedController,
-): void {
-  const enqueue = (name: string) => {
-    for (const key of reservationsHolding(hostNamed({ name }))) controller.enqueue(key);
-  };
-  hosts.onEvent((hostName, event) => {
-    if (event.type !== "MigrationChanged") enqueue(hostName);
+  listenToAgents(hosts, caches.vmHosts, manager.addController(reservation));
+  const overheadModel = overheadModelController({
+    ...{ client, clock, metrics },
+    models: caches.overheadModels,
+    hosts: caches.vmHosts,
+    virtualMachines: caches.virtualMachines,
   });
-  hosts.onConnectionChange(enqueue);
+  manager.addController(overheadModel);
 }
