@@ -73,6 +73,7 @@ describe("HTTP of the embedded API server", () => {
       ["an unknown path", "/nothing", {}, 404, "NotFound"],
       ["an unknown subresource", `${things}/a/scale`, {}, 404, "NotFound"],
       ["a namespaced object without its namespace", "/apis/example.dev/v1/things/a", {}, 404, "NotFound"],
+      ["an address that is none", "//:x", {}, 400, "BadRequest"],
       ["broken JSON", things, { method: "POST", body: "{" }, 400, "BadRequest"],
       ["JSON that is no object", things, { method: "POST", body: "[1]" }, 400, "BadRequest"],
       ["no body", things, { method: "POST", body: "" }, 400, "BadRequest"],

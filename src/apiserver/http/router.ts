@@ -2,7 +2,15 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { answerReview, isReview } from "../auth/reviews.ts";
 import type { Logger } from "../logger.ts";
 import type { Registry } from "../registry/registry.ts";
-import { internalError, methodNotAllowed, StatusError, shuttingDown, unauthorized, unknownPath } from "../status.ts";
+import {
+  badRequest,
+  internalError,
+  methodNotAllowed,
+  StatusError,
+  shuttingDown,
+  unauthorized,
+  unknownPath,
+} from "../status.ts";
 import { readBody } from "./body.ts";
 import { type Documents, isPublic } from "./documents.ts";
 import { parseResourcePath } from "./request-path.ts";
@@ -40,7 +48,9 @@ export class Router {
 
   async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { signal, isAuthorized, documents } = this.#dependencies;
-    const { pathname, searchParams } = new URL(request.url ?? "/", "https://localhost");
+    const url = URL.parse(request.url ?? "/", "https://localhost");
+    if (!url) throw badRequest(`the request's address cannot be read: ${request.url}`);
+    const { pathname, searchParams } = url;
     const path = pathname.length > 1 ? pathname.replace(/\/+$/, "") : pathname;
     if (!isPublic(path) && !isAuthorized(request.headers.authorization)) throw unauthorized();
     if (signal.aborted) throw shuttingDown();

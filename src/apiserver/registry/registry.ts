@@ -71,15 +71,28 @@ export class Registry {
 function serve(definition: ResourceDefinition): ServedResource {
   const name = qualifiedResource(definition);
   const behaviour = definition.builtIn ? (builtInBehaviours[name] ?? {}) : {};
-  const apiVersion = apiVersionOf(definition);
+  const schema = compile(definition);
   return {
     definition,
-    schema: compile(definition),
+    schema,
     behaviour,
     storage: name === "events.events.k8s.io" ? "events" : name,
     toStored: behaviour.toStored ?? ((object) => object),
-    // A kind may have been stored under another of its versions; they differ in nothing but their name.
-    fromStored: behaviour.fromStored ?? ((object) => ({ ...object, apiVersion })),
+    fromStored: behaviour.fromStored ?? (definition.builtIn ? (object) => object : upgrade(definition, schema)),
+  };
+}
+
+/**
+ * Shows objects by the definition of today, though they may have been stored under an older one or another version: unknown
+ * fields go, new defaults come, the resourceVersion stays. Changes the object in place, because it does so every time alike.
+ */
+function upgrade(definition: ResourceDefinition, schema: ObjectSchema): ServedResource["fromStored"] {
+  const apiVersion = apiVersionOf(definition);
+  return (object) => {
+    object.apiVersion = apiVersion;
+    schema.prune(object);
+    schema.applyDefaults(object);
+    return object;
   };
 }
 

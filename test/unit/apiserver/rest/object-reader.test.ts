@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { StatusError } from "../../../../src/apiserver/status.ts";
 import { type ApiFixture, openApiFixture, thingManifest } from "../../../support/api-fixture.ts";
+import { kubernetesObject } from "../../../support/kubernetes-object.ts";
 import { rejection } from "../../../support/rejection.ts";
 
 const strict = { dryRun: false, fieldValidation: "Strict" } as const;
@@ -67,6 +68,18 @@ describe("ObjectReader", () => {
     await create("f", "late");
     expect(names(await list({ resourceVersion: revision, resourceVersionMatch: "Exact" }))).not.to.include("f");
     expect(names(await list({ resourceVersion: revision }))).to.include("f");
+  });
+
+  it("should show objects of an older definition by the present one", async () => {
+    const key = { resource: "things.example.dev", namespace: "lab", name: "a" };
+    const spec = { size: 1, formerField: true };
+    await api.store.write(key, (current) => ({
+      action: "put",
+      object: { ...kubernetesObject({ name: "a" }), ...current, spec },
+    }));
+    const shown = await api.reader.get(api.things, "lab", "a");
+    expect(shown.spec).to.deep.equal({ size: 1, color: "blue" });
+    expect((await list()).items[0]).to.deep.equal(shown);
   });
 
   it("should refuse a state that is yet to come, and what it cannot read", async () => {
