@@ -1,5 +1,5 @@
+import type { IncomingMessage } from "node:http";
 import { type RequestOptions, request } from "node:https";
-import { createInterface } from "node:readline";
 import { KubeConfig } from "@kubernetes/client-node";
 import type { JsonObject } from "../../src/apiserver/resource.ts";
 
@@ -83,10 +83,15 @@ export class RawApi {
   async *watch(path: string): AsyncGenerator<{ type: string; object: JsonObject }> {
     const sent = request(new URL(path, this.#server), { ...this.#options, agent: false });
     try {
-      const answer = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
-        sent.once("response", resolve).once("error", reject).end();
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        sent.once("response", resolve).on("error", reject).end();
       });
-      for await (const line of createInterface({ input: answer })) yield JSON.parse(line);
+      let unfinished = "";
+      for await (const chunk of answer.setEncoding("utf8")) {
+        const lines = `${unfinished}${chunk}`.split("\n");
+        unfinished = lines.pop() ?? "";
+        for (const line of lines) yield JSON.parse(line);
+      }
     } finally {
       sent.destroy();
     }
