@@ -20,7 +20,7 @@ export async function expireEvents(
       await clock.sleep(intervalMilliseconds, signal);
       await deleteExpired(events, store, writer, clock.now());
     } catch (error) {
-      if (!signal.aborted) logger.error({ error }, "old events cannot be deleted");
+      if (!signal.aborted) logger.error({ err: error }, "old events cannot be deleted");
     }
   }
 }

@@ -21,7 +21,7 @@ export class NamespaceCollector {
     this.#writer = writer;
     this.#queue = new SerialQueue(
       (namespace) => this.#collect(namespace),
-      (namespace, error) => logger.error({ namespace, error }, "a namespace cannot be emptied"),
+      (namespace, error) => logger.error({ namespace, err: error }, "a namespace cannot be emptied"),
     );
     this.#unsubscribe = this.#registry.stored().map(({ storage }) =>
       store.subscribe(storage, ({ type, object }) => {

@@ -30,7 +30,7 @@ export class OwnerCollector {
     this.#clock = clock;
     this.#queue = new SerialQueue(
       (key) => this.#collect(key),
-      (key, error) => logger.error({ ...key, error }, "an object's owners cannot be looked after"),
+      (key, error) => logger.error({ ...key, err: error }, "an object's owners cannot be looked after"),
     );
     this.#unsubscribe = registry
       .stored()

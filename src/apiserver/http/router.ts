@@ -100,7 +100,7 @@ export class Router {
 
   #unexpected(request: IncomingMessage, error: unknown): StatusError {
     this.#dependencies.logger.error(
-      { error, method: request.method, url: request.url },
+      { err: error, method: request.method, url: request.url },
       "a request failed unexpectedly",
     );
     return internalError("see the server's log");

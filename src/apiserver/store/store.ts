@@ -127,6 +127,8 @@ export class Store {
   }
 
   #apply(commit: Commit, key: ObjectKey, decide: Decide): KubernetesObject {
+    // SQLite may have rolled the transaction back; a statement now would stand for itself, and stay.
+    if (commit.failure) throw commit.failure;
     const previous = this.revisions.latest(key);
     const write = decide(previous, (other) => this.revisions.latest(other));
     if (write.action === "keep") return write.object;

@@ -81,6 +81,29 @@ describe("Store", () => {
     expect((await store.write(key("c"), put("c"))).metadata.resourceVersion).to.equal("2");
   });
 
+  it("should say that the disk is full, keep what it has, and go on when there is room again", async () => {
+    await store.close();
+    const database = openDatabase(directory.path);
+    store = new Store(database);
+    await store.write(key("a"), put("a", { spec: 1 }));
+    database.exec("PRAGMA max_page_count = 30");
+    const small = Array.from({ length: 5 }, (_, index) => `small-${index}`);
+    const outcomes = await Promise.allSettled([
+      ...Array.from({ length: 100 }, (_, index) =>
+        store.write(key(`big-${index}`), put(`big-${index}`, { spec: "x".repeat(10_000) })),
+      ),
+      ...small.map((name) => store.write(key(name), put(name))),
+    ]);
+    for (const outcome of outcomes) {
+      expect(outcome.status).to.equal("rejected");
+      expect((outcome as PromiseRejectedResult).reason).to.include({ code: 500, reason: "InternalError" });
+    }
+    expect((await store.get(key("a")))?.spec).to.equal(1);
+    expect(names(store.revision)).to.deep.equal(["a"]);
+    database.exec("PRAGMA max_page_count = 100000");
+    expect((await store.write(key("b"), put("b"))).metadata.resourceVersion).to.equal("2");
+  });
+
   it("should list the state of an earlier revision", async () => {
     await store.write(key("a"), put("a"));
     await store.write(key("b"), put("b"));
