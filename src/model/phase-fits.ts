@@ -2,8 +2,7 @@ import type { OverheadModelStatus } from "../api/types.gen.ts";
 import { fitLine, type LinearFit, type Point } from "./linear-fit.ts";
 
 /** `preparation` is what the measured total holds besides the three phases. */
-export const phases = ["preparation", "suspend", "copy", "resume"] as const;
-export type Phase = (typeof phases)[number];
+export type Phase = "preparation" | "suspend" | "copy" | "resume";
 
 /** One finished migration as an OverheadModel keeps it. */
 export type Observation = NonNullable<OverheadModelStatus["history"]>[number];

@@ -6,7 +6,7 @@ import { type Plan, planVacating, predictMove } from "./plan.ts";
 import { cheapestSubsets } from "./subsets.ts";
 import { wayBackObstacle } from "./way-back.ts";
 
-export type RefusalReason = "WindowInPast" | "InsufficientHosts" | "Conflict" | "InsufficientCapacity";
+type RefusalReason = "WindowInPast" | "InsufficientHosts" | "Conflict" | "InsufficientCapacity";
 
 export interface Refusal {
   reason: RefusalReason;
@@ -41,7 +41,7 @@ export function admit(request: ReservationRequest, cluster: Cluster, wasAdmitted
 }
 
 /** Whether the host may be vacated for the reservation; if not, why, in a few words. */
-export function hostObstacle(host: PlannerHost, request: ReservationRequest): string | undefined {
+function hostObstacle(host: PlannerHost, request: ReservationRequest): string | undefined {
   if (!matchesLabels(request.selector, host.labels)) return "is not selected by hosts.selector";
   if (host.reservableFrom && !host.reservableFrom.includes(request.namespace)) {
     return `is not reservable from namespace ${request.namespace}`;

@@ -3,7 +3,7 @@ import { type Cluster, guestName, type PlannerGuest, type PlannerHost, type Rese
 import { Room } from "./room.ts";
 
 /** Where a displaced VM goes. */
-export interface Placement {
+interface Placement {
   guest: PlannerGuest;
   /** The host it leaves. */
   from: string;
@@ -61,7 +61,7 @@ export function placeDisplaced(
 }
 
 /** Whether displaced VMs of this reservation may go to the host, apart from room. */
-export function isOpenTarget(host: PlannerHost, request: ReservationRequest, now: Date): boolean {
+function isOpenTarget(host: PlannerHost, request: ReservationRequest, now: Date): boolean {
   if (!host.isReady || host.isUnschedulable) return false;
   return !host.holds.some((hold) => hold.end > now && hold.closedFrom < request.windowEnd);
 }
@@ -133,7 +133,7 @@ function byNeed(a: PlannerGuest, b: PlannerGuest): number {
 }
 
 /** Whether the reservation lets the VM be on its hosts. */
-export function mayStay(
+function mayStay(
   request: Pick<ReservationRequest, "namespace" | "guests">,
   guest: Pick<PlannerGuest, "namespace" | "labels">,
 ): boolean {

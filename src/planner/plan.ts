@@ -5,7 +5,7 @@ import { type Cluster, guestName, type PlannerGuest, type PlannerHost, type Rese
 import { compare, type PlacementOptions, placeDisplaced, type Unplaced } from "./placement.ts";
 import { predictSchedule } from "./schedule.ts";
 
-export interface PlannedMove {
+interface PlannedMove {
   guest: PlannerGuest;
   from: string;
   to: string;

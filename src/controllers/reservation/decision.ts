@@ -22,7 +22,7 @@ export interface Decision {
   requeueAfterSeconds?: number;
 }
 
-export type Conditions = NonNullable<ReservationStatus["conditions"]>;
+type Conditions = NonNullable<ReservationStatus["conditions"]>;
 export type ConditionType = "Admitted" | "Planned" | "Vacated" | "Active" | "AtRisk" | "Completed";
 
 /** Builds the next status: a copy of the present one, changed step by step. */
@@ -65,7 +65,7 @@ export class StatusDraft {
 }
 
 /** For people only; no code reads it. */
-export function phaseOf(status: ReservationStatus): string {
+function phaseOf(status: ReservationStatus): string {
   const holds = (type: ConditionType) => isTrue(status.conditions, type);
   const reasonOf = (type: ConditionType) => findCondition(status.conditions, type)?.reason;
   if (holds("Completed")) return "Completed";

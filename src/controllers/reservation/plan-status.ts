@@ -5,7 +5,7 @@ import { formatTime } from "../../runtime/condition.ts";
 import type { PlanStatus } from "./view.ts";
 
 /** Even with nothing to move, closing the hosts and asking their agents takes a moment. */
-export const shortestAllowanceSeconds = 5;
+const shortestAllowanceSeconds = 5;
 /** An allowance that differs by less is left as it is, so that noise rewrites nothing. */
 const negligibleSeconds = 1;
 const negligibleShare = 0.1;

@@ -21,7 +21,7 @@ import { announcements, type Decision } from "./decision.ts";
 import { type AgentDirectory, readInventories } from "./inventories.ts";
 import { heldHostNames, type ReservationView } from "./view.ts";
 
-export const reservationFinalizer = "vacate.dev/reservation";
+const reservationFinalizer = "vacate.dev/reservation";
 
 export interface ReservationDependencies {
   client: Client;

@@ -4,7 +4,7 @@ import { findCondition } from "../../runtime/condition.ts";
 import type { MoveStatus, ReservationView } from "./view.ts";
 
 /** Where one displaced VM stands. */
-export type MoveState =
+type MoveState =
   /** It has left, or is gone. */
   | "Done"
   /** Its migration off the hosts is under way. */

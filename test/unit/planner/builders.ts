@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { Cluster, PlannerGuest, PlannerHost, ReservationRequest } from "../../../src/planner/inputs.ts";
 
 export const mebibyte = 2 ** 20;
-export const now = new Date("2030-01-01T00:00:00Z");
+const now = new Date("2030-01-01T00:00:00Z");
 export const minutesLater = (minutes: number) => new Date(now.getTime() + minutes * 60_000);
 
 export function host(name: string, overrides: Partial<PlannerHost> = {}): PlannerHost {
