@@ -30,10 +30,16 @@ export interface AgentLimits {
   handshakeMilliseconds: number;
   /** Milliseconds after which a target that nobody sent a byte to drops what it prepared. */
   preparedMilliseconds: number;
+  /** Milliseconds that an ending agent gives its migrations to roll back; what is not done then is the next start's. */
+  stopMilliseconds: number;
+  /** Milliseconds before a driver's or the journal's failure is tried again; each further pause is twice as long. */
+  retryMilliseconds: number;
 }
 
 export const defaultLimits: AgentLimits = {
   idleMilliseconds: 30_000,
   handshakeMilliseconds: 10_000,
   preparedMilliseconds: 10 * 60_000,
+  stopMilliseconds: 10_000,
+  retryMilliseconds: 500,
 };

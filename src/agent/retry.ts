@@ -1,7 +1,7 @@
 import type { AgentContext } from "./context.ts";
+import { AgentError } from "./protocol/client.ts";
 
 const attempts = 4;
-const firstPauseMilliseconds = 500;
 
 /**
  * Tries a thing that must succeed up to four times within about four seconds; once only when the agent is ending.
@@ -18,9 +18,10 @@ export async function retry<Result>(
     try {
       return await task();
     } catch (error) {
-      if (attempt === attempts || context.stopping.aborted || isHopeless(error)) throw error;
+      const isRefusal = error instanceof AgentError; // our own, and decided
+      if (isRefusal || attempt === attempts || context.stopping.aborted || isHopeless(error)) throw error;
       context.logger.warn({ err: error, attempt }, "failed, trying again");
-      await context.clock.sleep(firstPauseMilliseconds * 2 ** (attempt - 1), context.stopping);
+      await context.clock.sleep(context.limits.retryMilliseconds * 2 ** (attempt - 1), context.stopping);
     }
   }
 }

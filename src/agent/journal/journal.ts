@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { AgentHold } from "../protocol/types.ts";
@@ -38,6 +38,7 @@ export class Journal {
     const path = join(directory, "journal.sqlite");
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
+      closeSync(openSync(path, "a", 0o600)); // SQLite gives its other files the same mode
       this.#database = new DatabaseSync(path);
     } catch (error) {
       throw new JournalError(`data directory ${directory}: ${messageOf(error)}`, { cause: error });

@@ -98,8 +98,13 @@ export class Migrations {
     }
   }
 
+  /** Ends what is under way, or gives up waiting for it after `stopMilliseconds`. */
   async stop(): Promise<void> {
-    await Promise.all([this.#source.stop(), this.#target.stop()]);
+    const { clock, limits } = this.#context;
+    const inTime = new AbortController();
+    const patience = clock.sleep(limits.stopMilliseconds, inTime.signal).catch(() => {});
+    await Promise.race([Promise.all([this.#source.stop(), this.#target.stop()]), patience]);
+    inTime.abort();
   }
 
   #require(id: string): MigrationRecord {

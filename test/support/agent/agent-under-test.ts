@@ -25,7 +25,7 @@ export class AgentUnderTest {
   constructor(machine: FakeMachine, options: { clock?: Clock; limits?: Partial<AgentLimits> } = {}) {
     this.machine = machine;
     this.#clock = options.clock ?? systemClock;
-    this.#limits = options.limits ?? {};
+    this.#limits = { retryMilliseconds: 5, ...options.limits };
     this.driver = new FakeDriver(machine, this.faults);
   }
 
@@ -74,7 +74,7 @@ export class AgentUnderTest {
   }
 
   async remove(): Promise<void> {
-    await this.stop();
+    await this.crash(); // whatever a test left waiting has no effect any more
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

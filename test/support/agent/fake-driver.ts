@@ -19,7 +19,8 @@ export class FakeDriver implements Driver {
   readonly calls: Step[] = [];
   readonly #machine: FakeMachine;
   readonly #faults: FaultPoints;
-  readonly #failures = new Map<Step, Error[]>();
+  readonly #failures = new Map<Step, (Error | undefined)[]>();
+  readonly #actions = new Map<Step, () => void>();
   readonly #gates = new Map<Step, Promise<void>>();
   #listener: ((uid: string, cause: "PoweredOff" | "Died") => void) | undefined;
 
@@ -28,9 +29,14 @@ export class FakeDriver implements Driver {
     this.#faults = faults;
   }
 
-  /** The next calls of that method fail, one with each error. */
-  fail(step: Step, ...errors: Error[]): void {
+  /** The next calls of that method fail, one with each error; those with undefined do not. */
+  fail(step: Step, ...errors: (Error | undefined)[]): void {
     this.#failures.set(step, errors);
+  }
+
+  /** Does this right after the next call of that method took effect. */
+  after(step: Step, action: () => void): void {
+    this.#actions.set(step, action);
   }
 
   /** Calls of that method wait. Returns what lets them go on. */
@@ -200,6 +206,8 @@ export class FakeDriver implements Driver {
     const failure = this.#failures.get(step)?.shift();
     if (failure) throw failure;
     effect();
+    this.#actions.get(step)?.();
+    this.#actions.delete(step);
     this.#faults.reach(`${step} done`);
   }
 
@@ -210,7 +218,7 @@ export class FakeDriver implements Driver {
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
-    await Promise.race([gate, aborted]);
+    await Promise.race([gate, aborted, this.#faults.crashed]);
     this.#faults.reach(`${step} goes on`);
   }
 
