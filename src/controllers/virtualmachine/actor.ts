@@ -7,6 +7,7 @@ import type { VirtualMachineStatus } from "../../api/types.gen.ts";
 import { ensureFinalizer, removeFinalizer } from "../../runtime/finalizer.ts";
 import type { ReconcileContext, ReconcileResult } from "../../runtime/reconciler.ts";
 import { patchStatus } from "../../runtime/status-patch.ts";
+import { byMigrating, isMigrating } from "./affected.ts";
 import type { AgentReader } from "./agent-reader.ts";
 import type { Assumptions } from "./assumptions.ts";
 import { type VirtualMachineDependencies, virtualMachineFinalizer } from "./context.ts";
@@ -219,9 +220,9 @@ export class Actor {
   }
 
   #runningMigrations(exceptUid: string): number {
-    const machines = this.#dependencies.virtualMachines.list();
-    const shown = machines.filter((vm) => vm.status?.migration && vm.metadata.uid !== exceptUid).length;
-    return shown + this.#assumptions.pending(machines).migrations;
+    const { virtualMachines: cache } = this.#dependencies;
+    const shown = cache.byIndex(byMigrating, isMigrating).filter((vm) => vm.metadata.uid !== exceptUid).length;
+    return shown + this.#assumptions.pending(cache.list()).migrations;
   }
 
   async #discard(vm: VirtualMachine, hostNames: string[], context: ReconcileContext): Promise<ReconcileResult> {

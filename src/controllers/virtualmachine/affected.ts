@@ -5,6 +5,11 @@ import type { CacheReader } from "../../runtime/cache.ts";
 import { isTrue } from "../../runtime/condition.ts";
 import { byUid } from "../uid-index.ts";
 
+/** Name of the index of VMs that are being moved, and its only value. */
+export const byMigrating = "migrating";
+export const isMigrating = "yes";
+export const migratingOf = (vm: VirtualMachine) => (vm.status?.migration ? isMigrating : undefined);
+
 /** Whose uid this is; agents know VMs by uid only. */
 export function keysOfUid(virtualMachines: CacheReader<VirtualMachine>, uid: string): ObjectKey[] {
   return virtualMachines.byIndex(byUid, uid).map(keyOf);

@@ -132,7 +132,8 @@ function adoption({ vm }: Situation, inventory: Inventory): Decision | undefined
     const message = `${moving.hostName} holds a guest of this name in a migration (${moving.guest.state}) that has not ended`;
     return notPlaced({ reason: reasons.Moving, message, short: "" });
   }
-  if (!chosen) return undefined;
+  // One that does not run here may run where nobody answers.
+  if (!chosen || (!first && inventory.unanswered.length > 0)) return undefined;
   const { hostName, guest } = chosen;
   const wantedSize = `${vm.spec.cpus} CPUs, ${vm.spec.memory}, image ${vm.spec.disk.image}`;
   const isSame =
@@ -164,7 +165,7 @@ function absent(situation: Situation, hostName: string): Decision {
   const { vm } = situation;
   const grant = vm.status?.grant;
   const epoch = grant?.epoch ?? 0;
-  if (vm.status?.hostName === hostName) return vanished(situation, hostName, epoch);
+  if (vm.status?.hostName === hostName) return vanished(hostName);
   if (vm.spec.powerState === "Stopped") {
     return nothing({ phase: "Stopped", running: statement("False", reasons.Stopped, "it was never started") });
   }
@@ -179,12 +180,15 @@ function absent(situation: Situation, hostName: string): Decision {
   return { step, verdict: starting(target.hostName) };
 }
 
-function vanished(situation: Situation, hostName: string, epoch: number): Decision {
-  const message = `${hostName} does not hold it any more`;
-  if (situation.vm.spec.powerState === "Stopped" || !shallRestart(situation)) {
-    return nothing({ phase: "Crashed", running: statement("False", reasons.Crashed, message) });
-  }
-  return restart(situation, hostName, epoch, message);
+/**
+ * It was seen there, and the agent that said so knows nothing of it now: a journal that was removed, or another machine
+ * under the name. Its processes may still run, so that only a person can say that it may be started anew.
+ */
+function vanished(hostName: string): Decision {
+  const message =
+    `${hostName} had it and says that it does not know it. When no process of it is left there, delete this object and ` +
+    "create it again";
+  return nothing({ phase: "Unknown", running: statement("Unknown", reasons.HostSilent, message) });
 }
 
 /** Started anew where its disk is, under a new epoch. */

@@ -8,7 +8,7 @@ import { type ControllerOptions, type KeyedController, watches } from "../../run
 import { type ReconcileContext, type ReconcileResult, TerminalError } from "../../runtime/reconciler.ts";
 import { byUid, uidOf } from "../uid-index.ts";
 import { Actor } from "./actor.ts";
-import { affectedByHost, keysOfUid } from "./affected.ts";
+import { affectedByHost, byMigrating, isMigrating, keysOfUid, migratingOf } from "./affected.ts";
 import { AgentReader } from "./agent-reader.ts";
 import { Assumptions } from "./assumptions.ts";
 import { type VirtualMachineDependencies, virtualMachineFinalizer } from "./context.ts";
@@ -41,6 +41,7 @@ export class VirtualMachineController {
     this.#driver = new MigrationDriver(dependencies, this.#reader);
     this.#actor = new Actor(dependencies, this.#reader, this.#assumptions, this.#pacing, this.#driver);
     dependencies.virtualMachines.addIndex(byUid, uidOf);
+    dependencies.virtualMachines.addIndex(byMigrating, migratingOf);
   }
 
   options(): ControllerOptions {
@@ -91,6 +92,8 @@ export class VirtualMachineController {
   }
 
   async #reconcile(key: ObjectKey, context: ReconcileContext): Promise<ReconcileResult> {
+    const { metrics, virtualMachines: cache } = this.#dependencies;
+    metrics.migrationsRunning.set(cache.byIndex(byMigrating, isMigrating).length);
     const vm = await this.#read(key, context);
     if (!vm) return {};
     const { migration } = vm.status ?? {};
