@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { ensureGuestImages } from "../../hack/guest/build.ts";
-import { runsGuests } from "../../src/agent/drivers/qemu/host-software.ts";
+import { bootSectorSeconds, kernelBoots } from "../../src/agent/drivers/qemu/accelerator-proof.ts";
 import { findProcesses, isAlive, killProcess } from "../../src/agent/drivers/qemu/process-identity.ts";
 import { QemuDriver } from "../../src/agent/drivers/qemu/qemu-driver.ts";
 import { systemClock } from "../../src/api/clock.ts";
@@ -100,7 +100,13 @@ describe("QEMU driver", function () {
     driverConformance(() => createHarness(tmpdir()), { only: /move|killed before/ }));
 
   it("should tell an accelerator that runs guests from one that does not", async () => {
-    expect(await runsGuests("qemu-system-x86_64", "tcg", signal)).to.equal(true);
-    expect(await runsGuests("false", "tcg", signal)).to.equal(false);
+    const kernel = join(await ensureGuestImages(), "counter/vmlinuz");
+    expect(await bootSectorSeconds("qemu-system-x86_64", "tcg", signal)).to.be.below(15);
+    expect(await kernelBoots("qemu-system-x86_64", "tcg", kernel, signal)).to.equal(true);
+    // Ends at once, as a QEMU does that cannot open /dev/kvm.
+    expect(await bootSectorSeconds("false", "tcg", signal)).to.equal(Number.POSITIVE_INFINITY);
+    expect(await kernelBoots("false", "tcg", kernel, signal)).to.equal(false);
+    // Runs, and shows no guest.
+    expect(await kernelBoots("echo", "tcg", kernel, signal)).to.equal(false);
   });
 });

@@ -98,12 +98,15 @@ export class DeviceStateFile {
     }
   }
 
-  /** Sends QEMU's part to a Unix socket on which QEMU listens. */
+  /**
+   * Sends QEMU's part to a Unix socket on which QEMU listens. Whether it was taken QEMU says elsewhere: it hangs up as soon
+   * as it has read what it needs, and also when it does not like what it reads.
+   */
   async sendTo(socketPath: string, signal: AbortSignal): Promise<void> {
     const socket = createConnection(socketPath);
     await once(socket, "connect", { signal });
     const stream = this.#file.createReadStream({ start: this.#streamOffset, autoClose: false });
-    await pipeline(stream, socket, { signal });
+    await pipeline(stream, socket, { signal }).catch(() => signal.throwIfAborted());
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,6 @@
 import { execFile } from "node:child_process";
-import { access, constants, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { promisify } from "node:util";
+import { isKvmUsable } from "./accelerator-proof.ts";
 
 const run = promisify(execFile);
 
@@ -14,15 +12,19 @@ export interface HostSoftware {
   accelerator: "kvm" | "tcg";
 }
 
-/** @throws Error when QEMU is not there */
+/**
+ * @param kernel a Linux kernel with which KVM has to prove itself where `wanted` is `auto`
+ * @throws Error when QEMU is not there
+ */
 export async function examineHost(
   binary: string,
   wanted: "auto" | "kvm" | "tcg",
+  kernel: string | undefined,
   signal: AbortSignal,
 ): Promise<HostSoftware> {
   const machines = await run(binary, ["-machine", "help"], { signal });
   const models = await run(binary, ["-cpu", "help"], { signal });
-  const accelerator = wanted !== "auto" ? wanted : (await runsGuests(binary, "kvm", signal)) ? "kvm" : "tcg";
+  const accelerator = wanted !== "auto" ? wanted : (await isKvmUsable(binary, kernel, signal)) ? "kvm" : "tcg";
   return { machineTypes: parseMachines(machines.stdout), cpuModels: parseCpuModels(models.stdout), accelerator };
 }
 
@@ -46,51 +48,6 @@ export function chooseMachineType(machineTypes: string[], preferred = "pc-q35-7.
     .at(-1);
   if (!newest) throw new Error("this QEMU has no versioned q35 machine, such as pc-q35-7.2");
   return newest;
-}
-
-/** Written to the port of the device `isa-debug-exit`, this makes QEMU end with code 2 * 0x10 + 1. */
-const exitCodeOfProbe = 0x21;
-const probeTimeoutMilliseconds = 15_000;
-
-/**
- * Whether a guest really runs with the accelerator. `/dev/kvm` may be there and open, and QEMU start without an error, and
- * the guest still never boot; so a boot sector has to get as far as ending QEMU with a certain code.
- */
-export async function runsGuests(binary: string, accelerator: "kvm" | "tcg", signal: AbortSignal): Promise<boolean> {
-  if (accelerator === "kvm") {
-    const usable = await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
-      () => true,
-      () => false,
-    );
-    if (!usable) return false;
-  }
-  const folder = await mkdtemp(join(tmpdir(), "vacate-probe-"));
-  try {
-    const disk = join(folder, "boot-sector");
-    await writeFile(disk, probeBootSector(), { mode: 0o600 });
-    const drive = `file=${disk.replaceAll(",", ",,")},format=raw,if=ide`;
-    const parameters = ["-no-user-config", "-nodefaults", "-display", "none", "-machine", "pc", "-m", "16M"];
-    const debugExit = ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"];
-    await run(binary, [...parameters, "-accel", accelerator, "-drive", drive, ...debugExit], {
-      signal,
-      timeout: probeTimeoutMilliseconds,
-      killSignal: "SIGKILL",
-    });
-    return false;
-  } catch (error) {
-    signal.throwIfAborted();
-    return (error as { code?: unknown }).code === exitCodeOfProbe;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function probeBootSector(): Buffer {
-  const sector = Buffer.alloc(512);
-  // mov al, 0x10; mov dx, 0xf4; out dx, al; hlt; jmp to the hlt
-  Buffer.from([0xb0, 0x10, 0xba, 0xf4, 0x00, 0xee, 0xf4, 0xeb, 0xfd]).copy(sector);
-  sector.writeUInt16LE(0xaa55, 510);
-  return sector;
 }
 
 function namesIn(lines: string[], pattern: RegExp): string[] {

@@ -31,13 +31,18 @@ export class Images {
 
   /** All images of this host with their checksums. */
   async list(signal: AbortSignal): Promise<{ name: string; sha256: string }[]> {
-    const names = await readdir(this.#folder).catch(() => []);
     const images: { name: string; sha256: string }[] = [];
-    for (const name of names.sort()) {
-      if (!isImageName(name) || !(await this.#diskOf(name))) continue;
-      images.push({ name, sha256: await this.checksum(name, signal) });
-    }
+    for (const name of await this.#names()) images.push({ name, sha256: await this.checksum(name, signal) });
     return images;
+  }
+
+  /** The kernel of one of the images, if any has one. */
+  async anyKernel(): Promise<string | undefined> {
+    for (const name of await this.#names()) {
+      const { kernel } = await this.find(name);
+      if (kernel) return kernel;
+    }
+    return undefined;
   }
 
   /** @throws DriverError `ImageMissing` */
@@ -73,6 +78,14 @@ export class Images {
       hash.update(`${await this.#fileChecksum(join(this.#folder, name, file), signal)}  ${file}\n`);
     }
     return hash.digest("hex");
+  }
+
+  async #names(): Promise<string[]> {
+    const names: string[] = [];
+    for (const name of await readdir(this.#folder).catch(() => [])) {
+      if (isImageName(name) && (await this.#diskOf(name))) names.push(name);
+    }
+    return names.sort();
   }
 
   async #diskOf(name: string): Promise<string | undefined> {

@@ -64,7 +64,8 @@ export async function loadDeviceState(
     });
   } catch (error) {
     signal.throwIfAborted();
-    throw asFailure("LoadFailed", error, `${(error as Error).message}; QEMU: ${await process.complaint()}`);
+    const words = (error as Error).message;
+    throw asFailure("LoadFailed", error, `${await process.complaint()} (${words})`);
   } finally {
     await file?.close();
   }

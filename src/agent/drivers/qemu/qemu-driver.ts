@@ -270,7 +270,10 @@ export class QemuDriver implements Driver {
   }
 
   #examine(signal: AbortSignal): Promise<HostSoftware> {
-    this.#software ??= examineHost(this.#binary, this.#options.accelerator ?? "auto", signal);
+    const accelerator = this.#options.accelerator ?? "auto";
+    this.#software ??= this.#images
+      .anyKernel()
+      .then((kernel) => examineHost(this.#binary, accelerator, kernel, signal));
     this.#software.catch(() => {
       this.#software = undefined;
     });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { access, readFile, rename, rm, stat } from "node:fs/promises";
+import { access, chmod, readFile, rename, rm, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { Clock } from "../../../api/clock.ts";
 import type { GuestConfiguration, StateLanding } from "../../protocol/types.ts";
@@ -283,6 +283,7 @@ export class QemuGuest {
       return;
     const parameters = ["create", "-q", "-f", "qcow2", "-F", image.diskFormat, "-b", image.disk, `${overlay}.new`];
     await run(this.#host.imageBinary, parameters, { signal });
+    await chmod(`${overlay}.new`, 0o600);
     await rename(`${overlay}.new`, overlay);
     await syncFolder(dataFolder);
   }
