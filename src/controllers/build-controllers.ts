@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../api/clock.ts";
 import { overheadModels, reservations, secrets, virtualMachines, vmHosts } from "../api/resources.ts";
-import type { HostAgents } from "../hosts/host-agents.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Client } from "../runtime/client.ts";
 import type { Manager } from "../runtime/manager.ts";
+import type { Hosts } from "./hosts.ts";
 import { overheadModelController } from "./overheadmodel/overheadmodel-controller.ts";
 import { listenToAgents, reservationController } from "./reservation/reservation-controller.ts";
 import { VirtualMachineController } from "./virtualmachine/virtualmachine-controller.ts";
@@ -15,7 +15,7 @@ export interface ControllersOptions {
   manager: Manager;
   client: Client;
   /** Connects to hosts as the vmhost controller says. Whoever made it closes it. */
-  hosts: HostAgents;
+  hosts: Hosts;
   clock: Clock;
   metrics: Metrics;
   /** The operator's own namespace: hosts' identities are read from there only. */
