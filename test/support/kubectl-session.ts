@@ -34,6 +34,8 @@ export class KubectlSession {
 
   async stop(): Promise<void> {
     for (const kubectl of this.#namespaces) {
+      // A cluster empties a namespace in its own time; other tests must not meet these objects meanwhile.
+      await kubectl.run(["delete", "virtualmachines,reservations", "--all"]);
       await kubectl.run(["delete", "namespace", kubectl.namespace, "--wait=false"]);
     }
     await this.server.stop();
