@@ -6,12 +6,14 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { ensureGuestImages } from "../../hack/guest/build.ts";
+import type { DriverError, StatePart } from "../../src/agent/drivers/driver.ts";
 import { bootSectorSeconds, kernelBoots } from "../../src/agent/drivers/qemu/accelerator-proof.ts";
 import { findProcesses, isAlive, killProcess } from "../../src/agent/drivers/qemu/process-identity.ts";
 import { QemuDriver } from "../../src/agent/drivers/qemu/qemu-driver.ts";
 import { systemClock } from "../../src/api/clock.ts";
 import { type DriverHarness, driverConformance } from "../support/driver-conformance.ts";
 import { type GuestConsole, readGuestConsole } from "../support/guest-console.ts";
+import { rejection } from "../support/rejection.ts";
 
 const run = promisify(execFile);
 const memoryBytes = 128 * 1024 ** 2;
@@ -98,6 +100,33 @@ describe("QEMU driver", function () {
 
   describe("with state on disk", () =>
     driverConformance(() => createHarness(tmpdir()), { only: /move|killed before/ }));
+
+  it("should say in QEMU's words why it could not load a state", async () => {
+    const harness = await createHarness("/dev/shm");
+    try {
+      const [a, b] = [await harness.open("a"), await harness.open("b")];
+      const configuration = await a.configure(harness.guest("truncated"), signal);
+      const { uid } = configuration;
+      await a.boot(configuration, signal);
+      await a.suspend(uid, signal);
+      await b.prepareIncoming(configuration, 0, signal);
+      const parts = await a.stateParts(uid, signal);
+      const device = parts.at(-1) as StatePart;
+      const half = Buffer.alloc(device.sizeBytes >> 1);
+      await device.read(0, half, signal);
+      for (const part of parts) await part.close();
+      const sink = await b.openSink(uid, { name: "device", sizeBytes: half.length }, signal);
+      await sink.write(0, half, signal);
+      await sink.finish(signal);
+      await sink.close();
+      const error = (await rejection(b.load(uid, signal))) as DriverError;
+      expect(error.reason).to.equal("LoadFailed");
+      expect(error.message).to.contain("load of migration failed");
+      expect(await b.processState(uid)).to.equal("Absent");
+    } finally {
+      await harness.cleanUp();
+    }
+  });
 
   it("should tell an accelerator that runs guests from one that does not", async () => {
     const kernel = join(await ensureGuestImages(), "counter/vmlinuz");

@@ -152,6 +152,26 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>, {
     expect(await exited).to.equal("Died");
   });
 
+  check("should find an arriving guest again after a restart, waiting and loaded", async () => {
+    const configuration = await booted("arriving");
+    const { uid } = configuration;
+    const restarted = async () => {
+      await b.close();
+      b = await harness.open("b");
+      return (await b.recover([uid], signal)).get(uid);
+    };
+    await b.prepareIncoming(configuration, 0, signal);
+    expect(await restarted()).to.equal("Waiting");
+    await a.suspend(uid, signal);
+    await copyState(a, b, uid, signal);
+    await b.load(uid, signal);
+    expect(await restarted()).to.equal("Paused");
+    await b.resume(uid, signal);
+    expect(await restarted()).to.equal("Running");
+    const { boots, complaints } = await counted(b, uid, 1);
+    expect({ boots: boots.length, complaints }).to.deep.equal({ boots: 1, complaints: [] });
+  });
+
   check("should run a guest on whose process was killed while it was paused", async () => {
     const { uid } = await booted("killed-paused");
     await a.suspend(uid, signal);

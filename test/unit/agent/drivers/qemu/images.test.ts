@@ -32,6 +32,7 @@ describe("images", () => {
     const diskOnly = await images.find("disk-only");
     expect(diskOnly.diskFormat).to.equal("qcow2");
     expect(diskOnly.kernel).to.equal(undefined);
+    expect(await images.anyKernel()).to.equal(join(folder, "images/with-kernel/vmlinuz"));
     for (const name of ["empty", "absent", "../images/disk-only", ""]) {
       expect(((await rejection(images.find(name))) as DriverError).reason, name).to.equal("ImageMissing");
     }

@@ -183,6 +183,16 @@ describe("simulated driver", () => {
     expect(await slow.processState("interrupted")).to.equal("Running");
   });
 
+  it("should count on when the clock of a restarted agent is behind", async () => {
+    await booted(open("a"), "behind");
+    const earlier = new HastyClock();
+    await earlier.sleep(-3600_000);
+    const restarted = open("a", { clock: earlier });
+    await restarted.recover(["behind"]);
+    await earlier.sleep(5000);
+    expect(readGuestConsole(await restarted.console("behind", 10_000)).lastCounter).to.equal(5);
+  });
+
   it("should be made by name", async () => {
     expect(createDriver({ name: "Simulated", dataDirectory: folder, clock }).name).to.equal("Simulated");
     const folders = { dataDirectory: folder, stateDirectory: folder, runDirectory: "/run/v", imagesDirectory: folder };
