@@ -36,7 +36,7 @@ async function typesOf(file: string): Promise<string> {
   const schema = closed(version.schema.openAPIV3Schema);
   const parts = ["spec", "status"].map((part) => {
     const name = `${spec.names.kind}${part === "spec" ? "Spec" : "Status"}`;
-    const partSchema = (schema.properties ?? {})[part] as JSONSchema;
+    const partSchema = schema.properties?.[part] as JSONSchema;
     return compile({ ...partSchema, title: name }, name, {
       bannerComment: "",
       additionalProperties: false,

@@ -23,7 +23,7 @@ function generatedFilesAreUpToDate(): void {
 
 const checks: [string, () => void][] = [
   ["generated files", generatedFilesAreUpToDate],
-  ["format, lint and import directions", () => run("biome", "ci", "--error-on-warnings", ".")],
+  ["format, lint and import directions", () => run("biome", "ci", "--colors=off", "--error-on-warnings", ".")],
   ["types", () => run("tsc", "--noEmit")],
   ["dead code", () => run("knip")],
 ];

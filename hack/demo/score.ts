@@ -44,12 +44,13 @@ export interface Score {
 
 export function scoreOf(reservation: Reservation, vms: VirtualMachine[], guests: GuestProof[]): Score {
   const { outcome, plan } = reservation.status ?? {};
+  const vacated = Date.parse(outcome?.vacatedAt ?? "");
   const moves = (plan?.moves ?? []).flatMap((move) => {
     const vm = vms.find(({ metadata }) => metadata.uid === move.uid);
-    const since = Date.parse(reservation.status?.vacatingSince ?? "");
-    const migration = (vm?.status?.migrations ?? []).findLast(
-      ({ startedAt, result, from }) =>
-        Date.parse(startedAt ?? "") >= since - 1000 && result === "Succeeded" && from === move.from,
+    // Newest first: the way out is the last one that ended before the hosts were free, whatever came afterwards.
+    const migration = vm?.status?.migrations?.find(
+      ({ finishedAt, result, from }) =>
+        Date.parse(finishedAt ?? "") <= vacated + 1000 && result === "Succeeded" && from === move.from,
     );
     return migration ? [moveScore(move.name, migration)] : [];
   });

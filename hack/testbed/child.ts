@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 /** A process of the testbed: its standard error goes to a file, its first line of standard output says that it is ready. */
@@ -65,7 +65,8 @@ function firstLine(
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     child.once("error", (error) => reject(new Error(`${name} cannot be started: ${error.message}`)));
     exited.then((code) => {
-      const tail = readFileSync(logFile, "utf8").split("\n").slice(-15).join("\n");
+      // After a ready process ends, possibly with its folder already gone, nobody asks why.
+      const tail = existsSync(logFile) ? readFileSync(logFile, "utf8").split("\n").slice(-15).join("\n") : "";
       reject(new Error(`${name} ended with code ${code} before it was ready:\n${tail}`));
     });
   });

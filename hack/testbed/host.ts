@@ -49,8 +49,11 @@ export class TestHost {
     await Promise.all([this.startSshd(signal), this.startAgent(signal)]);
   }
 
+  /** Started again, it has the port and the keys that it had before. */
   async startSshd(signal: AbortSignal): Promise<void> {
-    this.#sshd = await startSshd({ folder: join(this.#options.folder, "ssh"), signal });
+    const port = this.#sshd?.port;
+    const folder = join(this.#options.folder, "ssh");
+    this.#sshd = await startSshd({ folder, signal, ...(port === undefined ? {} : { port }) });
   }
 
   async startAgent(signal: AbortSignal): Promise<void> {

@@ -732,6 +732,10 @@ step: ("Prepare" | "Suspend" | "Copy" | "HandOver" | "Resume" | "Release" | "Rol
  */
 startedAt?: string
 /**
+ * Bytes of state that were expected to move; what the prediction goes by.
+ */
+stateBytes?: number
+/**
  * Bytes of state that have arrived.
  */
 bytesDone?: number
@@ -802,9 +806,13 @@ startedAt?: string
  */
 finishedAt?: string
 /**
- * Bytes of state that had to move.
+ * Bytes of state that were expected to move; what the prediction went by and the model learns from.
  */
 stateBytes?: number
+/**
+ * Bytes of state that really moved.
+ */
+movedBytes?: number
 /**
  * From the guest's stop on the source until it ran on the target.
  */

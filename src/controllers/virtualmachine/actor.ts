@@ -204,6 +204,7 @@ export class Actor {
       step: "Prepare",
       startedAt: clock.now().toISOString(),
       bytesDone: 0,
+      stateBytes,
       bytesTotal: stateBytes,
       parallel,
       predictedMilliseconds: predictPhases(source, target, stateBytes, overheadModels),

@@ -161,10 +161,10 @@ export class MigrationDriver {
   async #predictAnew(driven: Driven, stateBytes: number): Promise<number> {
     const { vm, migration, context } = driven;
     const { vmHosts, overheadModels, client } = this.#dependencies;
-    if (migration.bytesTotal === stateBytes) return migration.predictedMilliseconds?.total ?? 0;
+    if (migration.stateBytes === stateBytes) return migration.predictedMilliseconds?.total ?? 0;
     const [source, target] = [vmHosts.get({ name: migration.from }), vmHosts.get({ name: migration.to })];
     const predictedMilliseconds = predictPhases(source, target, stateBytes, overheadModels);
-    const after: Migration = { ...migration, bytesTotal: stateBytes, predictedMilliseconds };
+    const after: Migration = { ...migration, stateBytes, bytesTotal: stateBytes, predictedMilliseconds };
     driven.vm = await patchStatus(client, virtualMachines, vm, { ...vm.status, migration: after }, context);
     driven.migration = after;
     return predictedMilliseconds.total ?? 0;

@@ -95,7 +95,7 @@ export function finishedMigration(
   const measured = { ...target?.measured, ...source?.measured };
   const started = Date.parse(migration.startedAt ?? "");
   const total = options.isTotalKnown && Number.isFinite(started) ? options.now.getTime() - started : undefined;
-  const bytes = source?.bytesTotal || target?.bytesTotal || migration.bytesTotal;
+  const moved = source?.bytesTotal || target?.bytesTotal;
   const measuredMilliseconds = integers({
     suspend: measured.suspendMilliseconds,
     copy: measured.copyMilliseconds,
@@ -111,7 +111,8 @@ export function finishedMigration(
     to: migration.to,
     startedAt: migration.startedAt,
     finishedAt: options.now.toISOString(),
-    stateBytes: bytes,
+    stateBytes: migration.stateBytes,
+    movedBytes: moved,
     downtimeMilliseconds: rounded(measured.downtimeMilliseconds),
     parallel: migration.parallel,
     predictedMilliseconds: migration.predictedMilliseconds,
@@ -151,7 +152,7 @@ export function observeMigration(metrics: Metrics, vm: VirtualMachine, finished:
   if (finished.downtimeMilliseconds !== undefined) {
     metrics.migrationDowntimeSeconds.observe({ strategy }, finished.downtimeMilliseconds / 1000);
   }
-  if (finished.stateBytes !== undefined) metrics.migratedBytes.inc(finished.stateBytes);
+  if (finished.movedBytes !== undefined) metrics.migratedBytes.inc(finished.movedBytes);
 }
 
 function reportOf(view: SideView) {
