@@ -1,53 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { expect } from "chai";
-import { dump } from "js-yaml";
 import type { JsonObject } from "../../../src/apiserver/resource.ts";
-import { type Kubectl, kubectlVersions, type RunningKubectl } from "../../support/kubectl.ts";
+import { type Kubectl, kubectlVersions } from "../../support/kubectl.ts";
 import { KubectlSession } from "../../support/kubectl-session.ts";
-import { allKinds, changed, type KindUnderTest, manifest, projectKinds } from "./kinds.ts";
-
-interface StoredObject {
-  metadata: {
-    name: string;
-    uid: string;
-    generation?: number;
-    resourceVersion: string;
-    labels?: Record<string, string>;
-    annotations?: Record<string, string>;
-  };
-  status?: unknown;
-}
+import { allKinds, changed } from "./kinds.ts";
+import { KubectlBench, type StoredObject } from "./kubectl-bench.ts";
 
 /** The columns of the first line that kubectl printed, which are at least two spaces apart where names have one. */
 function header(table: string): string[] {
   return (table.split("\n")[0] ?? "").trim().split(/\s{2,}/);
-}
-
-/** Sets a condition as a controller would, whatever version of kubectl is tried. */
-function reportReady(modern: Kubectl, kind: KindUnderTest, name: string): Promise<string> {
-  const condition = {
-    type: "Ready",
-    status: "True",
-    reason: "Tested",
-    message: "it was tested",
-    lastTransitionTime: "2026-01-01T00:00:00Z",
-  };
-  const patch = JSON.stringify({ status: { conditions: [condition] } });
-  return modern.ok(["patch", kind.resource, name, "--subresource=status", "--type=merge", "-p", patch]);
-}
-
-/** A `kubectl wait` that has seen the object: its log of requests says so. */
-async function waiting(
-  kubectl: Kubectl,
-  kind: KindUnderTest,
-  name: string,
-  condition: string,
-): Promise<RunningKubectl> {
-  const wait = kubectl.start(["wait", `${kind.resource}/${name}`, condition, "--timeout=30s", "-v=6"]);
-  await wait.said(new RegExp(`GET .*${name}.* 200 OK`));
-  return wait;
 }
 
 describe("kubectl", () => {
@@ -62,42 +23,15 @@ describe("kubectl", () => {
 
   for (const version of kubectlVersions) {
     describe(version, () => {
+      let bench: KubectlBench;
       let kubectl: Kubectl;
-      /** What the tests do beside the version they try. */
-      let modern: Kubectl;
-      let namespace: string;
-      const names: [KindUnderTest, string][] = [];
 
       before(async () => {
-        kubectl = await session.kubectl(version);
-        modern = await session.modern(kubectl);
-        namespace = kubectl.namespace;
+        bench = await KubectlBench.create(session, version);
+        kubectl = bench.kubectl;
       });
 
-      after(async () => {
-        for (const [kind, name] of names) {
-          if (!kind.namespaced) await modern.run(["delete", kind.resource, name, "--wait=false", "--ignore-not-found"]);
-        }
-      });
-
-      /** A name that nobody else uses; cluster-scoped objects are removed at the end. */
-      function fresh(kind: KindUnderTest): string {
-        const name = `${kind.kind.toLowerCase()}-${randomBytes(4).toString("hex")}`;
-        names.push([kind, name]);
-        return name;
-      }
-
-      function made(kind: KindUnderTest, labels: Record<string, string> = {}): { name: string; object: JsonObject } {
-        const name = fresh(kind);
-        const hasLabels = Object.keys(labels).length > 0;
-        return { name, object: manifest(kind, name, namespace, hasLabels ? { labels } : {}) };
-      }
-
-      async function create(kind: KindUnderTest, labels: Record<string, string> = {}): Promise<string> {
-        const { name, object } = made(kind, labels);
-        await kubectl.ok(["create", "-f", "-"], { input: object });
-        return name;
-      }
+      after(() => bench?.removeClusterScoped());
 
       for (const kind of allKinds) {
         describe(`on a ${kind.kind}`, () => {
@@ -107,7 +41,7 @@ describe("kubectl", () => {
             kubectl.ok(["get", kind.resource, name, "-o", `jsonpath=${kind.change.jsonPath}`]);
 
           it("should apply it new, unchanged and changed, and find nothing to do again", async () => {
-            const { name, object } = made(kind);
+            const { name, object } = bench.made(kind);
             const apply = (input: JsonObject): Promise<string> => kubectl.ok(["apply", "-f", "-"], { input });
             expect(await apply(object)).to.equal(`${printed}/${name} created\n`);
             const first = await kubectl.get<StoredObject>(kind.resource, name);
@@ -123,7 +57,7 @@ describe("kubectl", () => {
           });
 
           it("should create it once, replace it, and refuse to replace an older version of it", async () => {
-            const { name, object } = made(kind);
+            const { name, object } = bench.made(kind);
             expect(await kubectl.ok(["create", "-f", "-"], { input: object })).to.equal(`${printed}/${name} created\n`);
             expect(await kubectl.fails(["create", "-f", "-"], { input: object })).to.match(
               /AlreadyExists.*already exists/,
@@ -138,7 +72,7 @@ describe("kubectl", () => {
           });
 
           it("should show it in every format", async () => {
-            const name = await create(kind, { color: "blue" });
+            const name = await bench.create(kind, { color: "blue" });
             const get = (...args: string[]): Promise<string> => kubectl.ok(["get", kind.resource, name, ...args]);
             expect(header(await get())).to.deep.equal(kind.columns);
             const wide = header(await get("-o", "wide"));
@@ -159,14 +93,17 @@ describe("kubectl", () => {
 
           it("should select by label and by name, in all namespaces, and sort", async () => {
             const group = `g${randomBytes(3).toString("hex")}`;
-            const made = [await create(kind, { group, rank: "b" }), await create(kind, { group, rank: "a" })];
+            const created = [
+              await bench.create(kind, { group, rank: "b" }),
+              await bench.create(kind, { group, rank: "a" }),
+            ];
             const list = async (...args: string[]): Promise<string[]> =>
               (await kubectl.ok(["get", kind.resource, "-o", "name", ...args])).trim().split("\n").filter(Boolean);
-            const full = made.map((name) => `${printed}/${name}`);
+            const full = created.map((name) => `${printed}/${name}`);
             expect(await list("-l", `group=${group}`)).to.have.members(full);
             expect(await list("-l", `group=${group},rank!=b`)).to.deep.equal(full.slice(1));
             expect(await list("-l", `group in (${group}),rank in (b,c)`)).to.deep.equal(full.slice(0, 1));
-            expect(await list("--field-selector", `metadata.name=${made[1]}`)).to.deep.equal(full.slice(1));
+            expect(await list("--field-selector", `metadata.name=${created[1]}`)).to.deep.equal(full.slice(1));
             expect(await list("-A", "-l", `group=${group}`)).to.have.members(full);
             const sorted = await kubectl.ok([
               "get",
@@ -177,11 +114,11 @@ describe("kubectl", () => {
             ]);
             expect(sorted.trim().split("\n")).to.have.lengthOf(3);
             if (kind.kind !== "Event")
-              expect(sorted.indexOf(made[1] ?? "")).to.be.lessThan(sorted.indexOf(made[0] ?? ""));
+              expect(sorted.indexOf(created[1] ?? "")).to.be.lessThan(sorted.indexOf(created[0] ?? ""));
           });
 
           it("should patch, label, annotate and edit it", async () => {
-            const name = await create(kind);
+            const name = await bench.create(kind);
             const patch = JSON.stringify(kind.change.patch);
             await kubectl.ok(["patch", kind.resource, name, "--type=merge", "-p", patch]);
             expect(await changedValue(name)).to.equal(kind.change.value);
@@ -204,7 +141,7 @@ describe("kubectl", () => {
           });
 
           it("should show what an apply would change, and try it without storing it", async () => {
-            const { name, object } = made(kind);
+            const { name, object } = bench.made(kind);
             const other = changed(kind, object);
             expect(await kubectl.ok(["apply", "--dry-run=server", "-f", "-"], { input: object })).to.equal(
               `${printed}/${name} created (server dry run)\n`,
@@ -224,7 +161,7 @@ describe("kubectl", () => {
           });
 
           it("should describe and explain it", async () => {
-            const name = await create(kind, { color: "blue" });
+            const name = await bench.create(kind, { color: "blue" });
             expect(await kubectl.ok(["describe", kind.resource, name])).to.match(/^Labels: +color=blue$/m);
             const { field, text } = kind.explain;
             const explained = await kubectl.ok(["explain", `${kind.resource}.${field}`]);
@@ -235,7 +172,7 @@ describe("kubectl", () => {
           });
 
           it("should watch it change", async () => {
-            const name = await create(kind, { color: "blue" });
+            const name = await bench.create(kind, { color: "blue" });
             const watch = kubectl.start([
               "get",
               kind.resource,
@@ -247,7 +184,7 @@ describe("kubectl", () => {
             ]);
             try {
               await watch.said(/blue/);
-              await modern.ok(["label", kind.resource, name, "color=green", "--overwrite"]);
+              await bench.modern.ok(["label", kind.resource, name, "color=green", "--overwrite"]);
               await watch.said(/green/);
               expect(watch.text.match(/NAME|LAST SEEN/g)).to.have.lengthOf(1);
             } finally {
@@ -257,10 +194,10 @@ describe("kubectl", () => {
 
           it("should delete it by name, by file and by label, and wait until it is gone", async () => {
             const group = `g${randomBytes(3).toString("hex")}`;
-            const [byName, byLabel] = [await create(kind), await create(kind, { group })];
-            const byFile = made(kind);
+            const [byName, byLabel] = [await bench.create(kind), await bench.create(kind, { group })];
+            const byFile = bench.made(kind);
             await kubectl.ok(["create", "-f", "-"], { input: byFile.object });
-            const wait = await waiting(kubectl, kind, byName, "--for=delete");
+            const wait = await bench.waiting(kind, byName, "--for=delete");
             expect(await kubectl.ok(["delete", kind.resource, byName])).to.contain(`"${byName}" deleted`);
             await wait.said(/condition met/);
             await wait.stop();
@@ -277,77 +214,6 @@ describe("kubectl", () => {
           });
         });
       }
-
-      for (const kind of projectKinds) {
-        it(`should wait for a condition of a ${kind.kind}`, async () => {
-          const name = await create(kind);
-          const command = ["wait", `${kind.resource}/${name}`, "--for=condition=Ready", "--timeout=1s"];
-          expect(await kubectl.fails(command)).to.match(/timed out/);
-          const wait = await waiting(kubectl, kind, name, "--for=condition=Ready");
-          await reportReady(modern, kind, name);
-          await wait.said(/condition met/);
-          await wait.stop();
-          expect(await kubectl.ok(command)).to.match(/condition met/);
-        });
-
-        it(`should leave the status of a ${kind.kind} alone when its manifest is applied or replaced`, async () => {
-          const { name, object } = made(kind);
-          await kubectl.ok(["apply", "-f", "-"], { input: object });
-          await reportReady(modern, kind, name);
-          const before = await kubectl.get<StoredObject>(kind.resource, name);
-          expect(before.metadata.generation).to.equal(1);
-          await kubectl.ok(["apply", "-f", "-"], { input: changed(kind, object) });
-          await kubectl.ok(["replace", "-f", "-"], { input: { ...object, status: { conditions: [] } } });
-          const after = await kubectl.get<StoredObject>(kind.resource, name);
-          expect(after.status).to.deep.equal(before.status);
-          expect(after.metadata.generation).to.equal(3);
-        });
-      }
-
-      it("should show the events of an object when it describes it", async () => {
-        const kind = projectKinds.find((candidate) => candidate.kind === "Reservation") as KindUnderTest;
-        const name = await create(kind);
-        const { metadata } = await kubectl.get<StoredObject>(kind.resource, name);
-        const event = manifest(
-          allKinds.find((candidate) => candidate.kind === "Event") as KindUnderTest,
-          name,
-          namespace,
-        );
-        const involvedObject = { apiVersion: kind.apiVersion, kind: kind.kind, name, namespace, uid: metadata.uid };
-        await kubectl.ok(["create", "-f", "-"], { input: { ...event, involvedObject } });
-        expect(await kubectl.ok(["describe", kind.resource, name])).to.match(
-          /^Events:[\s\S]*Normal +Tried .*first words/m,
-        );
-        expect(await kubectl.ok(["get", "events", "--field-selector", `involvedObject.name=${name}`])).to.contain(
-          `reservation/${name}`,
-        );
-      });
-
-      it("should find the resources, short names and categories", async () => {
-        const resources = await kubectl.ok(["api-resources"]);
-        for (const kind of allKinds) {
-          expect(resources).to.match(new RegExp(`^${kind.resource} .*${kind.namespaced} +${kind.kind}\\b`, "m"));
-        }
-        const vacate = await kubectl.ok(["api-resources", "--api-group=vacate.dev", "-o", "name"]);
-        expect(vacate.trim().split("\n")).to.have.members(projectKinds.map((kind) => `${kind.resource}.vacate.dev`));
-        expect(await kubectl.ok(["api-versions"])).to.match(/^vacate\.dev\/v1alpha1$/m);
-        const name = await create(projectKinds[1] as KindUnderTest);
-        expect(await kubectl.ok(["get", "vacate", "-o", "name"])).to.contain(`virtualmachine.vacate.dev/${name}`);
-      });
-
-      it("should say what one may do", async () => {
-        expect(await kubectl.ok(["auth", "can-i", "create", "reservations.vacate.dev"])).to.match(/^yes/m);
-        expect(await kubectl.ok(["auth", "can-i", "delete", "secrets"])).to.match(/^yes/m);
-      });
-
-      it("should apply a file with several objects", async () => {
-        const [first, second] = [made(projectKinds[1] as KindUnderTest), made(projectKinds[2] as KindUnderTest)];
-        const file = join(session.server.folder, `several-${version}.yaml`);
-        await writeFile(file, `${dump(first.object)}---\n${dump(second.object)}`);
-        expect((await kubectl.ok(["apply", "-f", file])).trim().split("\n")).to.have.lengthOf(2);
-        expect((await kubectl.ok(["get", "-f", file, "-o", "name"])).trim().split("\n")).to.have.lengthOf(2);
-        await kubectl.ok(["delete", "-f", file]);
-      });
     });
   }
 });
