@@ -1,6 +1,6 @@
 import { open, statfs } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Clock, systemClock } from "../../../api/clock.ts";
 import { KeyedLock } from "../../keyed-lock.ts";
 import type { DriverName, GuestConfiguration, HostCapacity } from "../../protocol/types.ts";
@@ -21,7 +21,7 @@ import { Images } from "./images.ts";
 import { findProcesses } from "./process-identity.ts";
 import { QemuGuest, type QemuHost } from "./qemu-guest.ts";
 import { type ExitCause, QemuProcess } from "./qemu-process.ts";
-import { stateLandingOf } from "./state-files.ts";
+import { claimFolder, stateLandingOf } from "./state-files.ts";
 
 export interface QemuDriverOptions extends QemuFolders {
   /** Holds `<name>/{disk.raw or disk.qcow2, vmlinuz, initrd, cmdline}`; without a vmlinuz the disk itself is booted. */
@@ -57,12 +57,20 @@ export class QemuDriver implements Driver {
 
   /** @throws Error when an option makes no sense, naming it */
   constructor(options: QemuDriverOptions) {
-    checkRunDirectory(options.runDirectory);
+    // The paths are in the command lines of guests that outlive this process and its working folder.
+    this.#options = {
+      ...options,
+      dataDirectory: resolve(options.dataDirectory),
+      stateDirectory: resolve(options.stateDirectory),
+      runDirectory: resolve(options.runDirectory),
+      imagesDirectory: resolve(options.imagesDirectory),
+    };
+    checkRunDirectory(this.#options.runDirectory);
     if (options.cpuModel && unversionedCpuModels.includes(options.cpuModel.split(",")[0] ?? "")) {
       throw new Error(`cpuModel ${options.cpuModel} is another on every machine; name one, such as qemu64`);
     }
-    this.#options = options;
-    this.#images = new Images(options.imagesDirectory, join(options.dataDirectory, "image-checksums.json"));
+    const { imagesDirectory, dataDirectory } = this.#options;
+    this.#images = new Images(imagesDirectory, join(dataDirectory, "image-checksums.json"));
     this.#binary = options.qemuBinary ?? "qemu-system-x86_64";
   }
 
@@ -259,6 +267,7 @@ export class QemuDriver implements Driver {
   async #makeHost(): Promise<QemuHost> {
     const { dataDirectory, stateDirectory, runDirectory } = this.#options;
     for (const folder of [join(dataDirectory, "guests"), stateDirectory, runDirectory]) await makePrivateFolder(folder);
+    for (const folder of [stateDirectory, runDirectory]) await claimFolder(folder, dataDirectory);
     return {
       binary: this.#binary,
       imageBinary: this.#options.qemuImageBinary ?? "qemu-img",

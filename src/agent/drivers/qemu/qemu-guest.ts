@@ -227,12 +227,16 @@ export class QemuGuest {
     const configuration = await this.#configuration();
     // Its process may have been killed while it waited or was paused: the files alone are enough.
     const process = state === "Absent" ? await this.#start(configuration, true, signal) : this.#process;
+    if (!process) throw this.#wrongState("load", "Absent", "Waiting");
+    // QEMU ends by itself when it cannot load a state; the caller hears that from here.
+    this.#endingOnPurpose.add(process);
     try {
-      await loadDeviceState(process as QemuProcess, this.#files, configuration, signal);
+      await loadDeviceState(process, this.#files, configuration, signal);
     } catch (error) {
-      await this.end();
+      await process.kill();
       throw error;
     }
+    this.#endingOnPurpose.delete(process);
   }
 
   /** R10: the device state goes first, durably; whatever happens then, it cannot be loaded a second time. */

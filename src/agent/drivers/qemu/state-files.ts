@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { type FileHandle, open, rename, rm, statfs, truncate, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, open, readFile, rename, rm, statfs, truncate, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { StateLanding } from "../../protocol/types.ts";
 import { DriverError, type StatePart, type StatePartName, type StateSink } from "../driver.ts";
@@ -17,6 +17,23 @@ const memoryFileSystems = [0x01021994, 0x858458f6];
 
 export async function stateLandingOf(folder: string): Promise<StateLanding> {
   return memoryFileSystems.includes((await statfs(folder)).type) ? "RAM" : "Disk";
+}
+
+/**
+ * Keeps two agents of one machine from taking the same folder for their guests.
+ * @param owner the data directory of the agent
+ * @throws Error when the folder is another agent's
+ */
+export async function claimFolder(folder: string, owner: string): Promise<void> {
+  const mark = join(folder, ".owner");
+  await writeFile(mark, owner, { flag: "wx", mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+  const found = await readFile(mark, "utf8");
+  if (found === owner) return;
+  throw new Error(
+    `${folder} belongs to the agent with data directory ${found}; give each agent its own (or remove ${mark})`,
+  );
 }
 
 /**
