@@ -1,13 +1,16 @@
-import { type AgentClient, AgentError } from "../../agent/protocol/client.ts";
+import type { AgentClient } from "../../agent/protocol/client.ts";
 import type { GuestReport } from "../../agent/protocol/types.ts";
+import { vmHostConditions } from "../../api/conditions.ts";
 import type { VirtualMachine, VMHost } from "../../api/resources.ts";
 import type { CacheReader } from "../../runtime/cache.ts";
+import { findCondition } from "../../runtime/condition.ts";
 import type { Hosts } from "../hosts.ts";
 import { isTrusted } from "./host-check.ts";
 import type { SideView } from "./repair.ts";
 import type { HolderView, Inventory } from "./situation.ts";
 
-type Answer<T> = { kind: "Silent"; why: string } | { kind: "GivenUp" } | { kind: "Answers"; value: T };
+type Silence = Extract<HolderView, { kind: "Silent" }>;
+type Answer<T> = Silence | { kind: "GivenUp" } | { kind: "Answers"; value: T };
 
 /** Asks agents what is true now, and makes of their silence what it means. */
 export class AgentReader {
@@ -79,7 +82,13 @@ export class AgentReader {
     const recorded = host.status?.agent;
     const agent = this.#hosts.agent(name);
     const connection = this.#hosts.connection(name);
-    if (!agent) return silence(host, connection?.message ?? connection?.reason ?? "it is being connected");
+    if (!agent) {
+      const ready = findCondition(host.status?.conditions, vmHostConditions.Ready);
+      // Without any connection: the vmhost controller has not come to it yet, or has found that it cannot be connected.
+      const isConnecting = connection ? connection.state === "Connecting" : ready?.status === "True";
+      const why = isConnecting ? "it is being connected" : (connection?.message ?? ready?.message);
+      return silence(host, why ?? "it is being connected", isConnecting);
+    }
     if (!isTrusted(host))
       return silence(host, "its agent is not the one that was recorded, see the VMHost's conditions");
     if (recorded?.uuid === undefined) return silence(host, "its agent was not yet identified");
@@ -88,15 +97,15 @@ export class AgentReader {
       if (report.agentUuid !== recorded.uuid) return silence(host, "its agent's identity has changed");
       return { kind: "Answers", value: await question(agent) };
     } catch (error) {
-      if (signal.aborted || error instanceof AgentError) throw error;
+      if (signal.aborted) throw error;
       return silence(host, error instanceof Error ? error.message : String(error));
     }
   }
 }
 
 /** A host that does not answer is given up only when a person said so for the boot in which it was last seen (R7). */
-function silence(host: VMHost, why: string): { kind: "Silent"; why: string } | { kind: "GivenUp" } {
+function silence(host: VMHost, why: string, isConnecting = false): Silence | { kind: "GivenUp" } {
   const givenUp = host.spec.outOfService?.bootID;
   const isGivenUp = givenUp !== undefined && givenUp === host.status?.agent?.bootID;
-  return isGivenUp ? { kind: "GivenUp" } : { kind: "Silent", why };
+  return isGivenUp ? { kind: "GivenUp" } : { kind: "Silent", why, isConnecting };
 }

@@ -21,6 +21,8 @@ export function decide(situation: Situation): Decision {
   if (!grant || !holder) return placeFirst(situation);
   switch (holder.kind) {
     case "Silent":
+      // What the operator before this one found out stands until the first attempt to connect has ended.
+      if (holder.isConnecting && vm.status?.phase) return nothing({ phase: vm.status.phase });
       return silent(grant.hostName, holder.why, situation);
     case "NoSuchHost":
       return silent(grant.hostName, `there is no VMHost ${grant.hostName} any more; create it again`, situation);

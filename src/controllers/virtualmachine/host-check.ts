@@ -163,7 +163,7 @@ function memoryOf(text: string | undefined): number {
 }
 
 /** The VM takes up room on the host: it is there, may start there, or is on its way there. A stopped one needs none. */
-export function occupies(vm: VirtualMachine, hostName: string, cluster: Pick<ClusterView, "assumed">): boolean {
+function occupies(vm: VirtualMachine, hostName: string, cluster: Pick<ClusterView, "assumed">): boolean {
   const { status } = vm;
   if (vm.spec.powerState === "Stopped" && !status?.migration) return false;
   if (cluster.assumed.get(vm.metadata.uid ?? "") === hostName) return true;

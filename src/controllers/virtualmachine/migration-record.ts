@@ -20,7 +20,7 @@ const keptMigrations = 8;
 const longestMessage = 1024;
 
 /** The step as status shows it; what is known of the target counts first, it is further on. */
-export function shownStep(views: Views, before: Migration["step"]): Migration["step"] {
+function shownStep(views: Views, before: Migration["step"]): Migration["step"] {
   const source = reportOf(views.source)?.step;
   const target = reportOf(views.target)?.step;
   if (source === "RolledBack" || target === "Surrendered") return "RollBack";

@@ -10,7 +10,7 @@ export type PredictedMilliseconds = NonNullable<
 const defaultLinkMegabits = 1000;
 
 /** Bytes a second of the slower of two hosts' links, as their specs say. */
-export function linkBytesPerSecond(...hosts: (VMHost | undefined)[]): number {
+function linkBytesPerSecond(...hosts: (VMHost | undefined)[]): number {
   const megabits = hosts.map((host) => host?.spec.linkMegabitsPerSecond ?? defaultLinkMegabits);
   return (Math.min(...megabits) * 1e6) / 8;
 }

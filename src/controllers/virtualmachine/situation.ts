@@ -3,9 +3,12 @@ import type { VirtualMachine } from "../../api/resources.ts";
 import type { Refusal } from "./host-check.ts";
 import type { Choice } from "./scheduler.ts";
 
-/** What the host that has the grant says of the guest. `NoSuchHost`: its VMHost was deleted. */
+/**
+ * What the host that has the grant says of the guest. `isConnecting`: this operator has just started, or the host was
+ * just made known, and nothing was learned yet. `NoSuchHost`: its VMHost was deleted.
+ */
 export type HolderView =
-  | { kind: "Silent"; why: string }
+  | { kind: "Silent"; why: string; isConnecting?: boolean }
   | { kind: "GivenUp" }
   | { kind: "NoSuchHost" }
   | { kind: "Answers"; guest?: GuestReport | undefined };

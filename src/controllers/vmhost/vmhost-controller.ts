@@ -127,7 +127,8 @@ export class VMHostController {
     hosts.ensure(key.name, identity.settings);
     const agent = hosts.agent(key.name);
     if (!agent) {
-      await this.#write(host, {}, unreachable(host, hosts.connection(key.name)), context);
+      const readiness = unreachable(host, hosts.connection(key.name));
+      if (!stillStands(host, readiness)) await this.#write(host, {}, readiness, context);
       return { requeueAfterSeconds: safetyNetSeconds };
     }
     return this.#reconcileConnected(host, agent, context);
@@ -197,6 +198,13 @@ export class VMHostController {
 
 function no(reason: Readiness["reason"], message: string): Readiness {
   return { status: "False", reason, message };
+}
+
+/** What the operator before this one found out stands until the first attempt to connect has ended. */
+function stillStands(host: VMHost, readiness: Readiness): boolean {
+  const { status, metadata } = host;
+  const isSameSpec = status?.observedGeneration === metadata.generation;
+  return readiness.reason === reasons.Connecting && isSameSpec && isTrue(status?.conditions, vmHostConditions.Ready);
 }
 
 function isHeldBy(host: VMHost, reservationUid: string | undefined): boolean {

@@ -266,6 +266,16 @@ describe("virtualmachine controller", () => {
       expect(bench.hosts.running()).to.deep.equal(["host-a/default/web/1"]);
     });
 
+    it("should say that a VM's host cannot be connected any more", async () => {
+      await runningOn("host-a");
+      bench.hosts.failures.set("host-a", { state: "Connecting" });
+      bench.hosts.connection = () => undefined;
+      await bench.client.patch(vmHosts, { name: "host-a" }, { spec: { identitySecretName: "missing" } });
+      await bench.settle();
+
+      expect(bench.condition(bench.vm("web"), "Running")).to.match(/^Unknown HostSilent: .*there is no Secret/);
+    });
+
     it("should start a VM elsewhere when its host was given up, and void what returns", async () => {
       await bench.addVirtualMachine("web");
       await bench.settle();

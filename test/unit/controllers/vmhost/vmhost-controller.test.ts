@@ -90,6 +90,22 @@ describe("vmhost controller", () => {
     expect(ready("host-a")).to.equal("False Connecting: connecting to host-a (host-a.example port 22)");
   });
 
+  it("should let stand what an operator before found out, until it is connected itself", async () => {
+    bench.addHost("host-a");
+    await bench.addVirtualMachine("web", { hostName: "host-a" });
+    await bench.settle();
+    bench.startOperator();
+    bench.hosts.failures.set("host-a", { state: "Connecting" });
+    await bench.settle();
+    expect(ready("host-a")).to.match(/^True AgentAnswers/);
+    expect(bench.vm("web").status?.phase).to.equal("Running");
+
+    bench.hosts.failures.set("host-a", { state: "Failed", reason: "Timeout", message: "no answer" });
+    await bench.settle();
+    expect(ready("host-a")).to.match(/^False Timeout/);
+    expect(bench.condition(bench.vm("web"), "Running")).to.match(/^Unknown HostSilent/);
+  });
+
   it("should keep what it knew of a host that went silent, but not call it ready", async () => {
     const agent = bench.addHost("host-a");
     await bench.settle();
