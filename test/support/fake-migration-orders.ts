@@ -94,6 +94,8 @@ export const targetOrders = {
   prepare(agent: FakeAgent, order: protocol.PrepareTargetOrder): protocol.PrepareTargetAnswer {
     const { migrationId: id, configuration, epoch } = order;
     if (!agent.reports.has(id)) {
+      const held = agent.held.get(configuration.uid);
+      if (held) refuse("WrongState", `${held.uid} is here already as ${held.state}`);
       agent.admit({ ...configuration, epoch: epoch + 1 });
       if (configuration.cpuModel !== agent.cpuModel) {
         refuse("Incompatible", `cpuModel is ${agent.cpuModel} here, and ${configuration.cpuModel} on the source`);

@@ -192,6 +192,8 @@ export class Actor {
     const { vmHosts, overheadModels, clock, newId } = this.#dependencies;
     const { from, to, epoch, stateBytes } = step;
     const uid = vm.metadata.uid ?? "";
+    // The target may still have what an earlier try left there.
+    await this.#clearLeftovers(vm, from, context);
     const id = newId();
     const parallel = this.#runningMigrations(uid) + 1;
     this.#assumptions.migrating(uid, to, id);

@@ -1,10 +1,12 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import type { StateLanding } from "../../../../src/agent/protocol/types.ts";
 import { ControllerBench } from "../../../support/controller-bench.ts";
 import type { FakeAgent } from "../../../support/fake-agent.ts";
 import { transferSteps } from "../../../support/fake-transfer.ts";
 
 const hostNames = ["host-a", "host-b", "host-c"];
+const landing = fc.constantFrom<StateLanding>("RAM", "Disk");
 const hostName = fc.constantFrom(...hostNames);
 const orders = fc.constantFrom(
   "start",
@@ -30,6 +32,7 @@ const happening = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: fc.constant("restart" as const), host: hostName }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant("reboot" as const), host: hostName }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant("part" as const), host: hostName }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant("crash" as const), host: hostName }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constant("operator" as const), host: hostName }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constant("loseAnswer" as const), host: hostName, order: orders }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constant("refuse" as const), host: hostName, order: orders }) },
@@ -53,6 +56,10 @@ function happen(bench: ControllerBench, event: Happening): Promise<void> | void 
       return agent.reboot();
     case "part":
       return bench.hosts.breakTransfers(agent);
+    case "crash": {
+      const running = [...agent.held.values()].find((guest) => guest.state === "Running");
+      return running && agent.crashGuest(running.uid);
+    }
     case "operator":
       return bench.startOperator();
     case "loseAnswer":
@@ -62,9 +69,9 @@ function happen(bench: ControllerBench, event: Happening): Promise<void> | void 
   }
 }
 
-async function prepared(): Promise<ControllerBench> {
+async function prepared(stateLanding: StateLanding): Promise<ControllerBench> {
   const bench = new ControllerBench();
-  for (const name of hostNames) bench.addHost(name);
+  for (const name of hostNames) bench.addHost(name, { stateLanding });
   await bench.addVirtualMachine("web", { hostName: "host-a" });
   await bench.advance(1000);
   bench.hosts.automatic = false;
@@ -109,23 +116,28 @@ describe("virtualmachine controller under any faults", () => {
   it("should never run a VM twice, never lose it, and bring it home once everything works again", async function () {
     this.timeout(600_000);
     const happenings = fc.array(happening, { minLength: 2, maxLength: 20 });
-    const scenario = fc.asyncProperty(fc.nat({ max: transferSteps.length }), happenings, async (steps, happenings) => {
-      const bench = await prepared();
-      // Most of what can go wrong, goes wrong in the middle of a migration.
-      await bench.setHome("web", "host-b");
-      await reconciled(bench, 700);
-      for (let step = 0; step < steps; step++) bench.hosts.step();
-      let epoch = 0;
-      for (const event of happenings) {
-        await happen(bench, event);
+    const scenario = fc.asyncProperty(
+      landing,
+      fc.nat({ max: transferSteps.length }),
+      happenings,
+      async (landing, steps, happenings) => {
+        const bench = await prepared(landing);
+        // Most of what can go wrong, goes wrong in the middle of a migration.
+        await bench.setHome("web", "host-b");
         await reconciled(bench, 700);
-        const granted = bench.vm("web").status?.grant?.epoch ?? 0;
-        expect(granted, "the grant's epoch").to.be.at.least(epoch);
-        epoch = granted;
-      }
-      await heal(bench);
-      expect(leftToDo(bench)).to.deep.equal([]);
-    });
+        for (let step = 0; step < steps; step++) bench.hosts.step();
+        let epoch = 0;
+        for (const event of happenings) {
+          await happen(bench, event);
+          await reconciled(bench, 700);
+          const granted = bench.vm("web").status?.grant?.epoch ?? 0;
+          expect(granted, "the grant's epoch").to.be.at.least(epoch);
+          epoch = granted;
+        }
+        await heal(bench);
+        expect(leftToDo(bench)).to.deep.equal([]);
+      },
+    );
     await fc.assert(scenario, { numRuns: Number(process.env.VACATE_FUZZ_RUNS ?? 25) });
   });
 });
