@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import type { AgentContext } from "../context.ts";
 import { refusal } from "../refusal.ts";
@@ -36,7 +36,7 @@ export class TransferListener {
   readonly #agent: AgentContext;
   readonly #expected = new Map<string, Expectation>();
   readonly #server: Server;
-  readonly #sockets = new Set<TLSSocket>();
+  readonly #sockets = new Set<Socket>();
 
   constructor(agent: AgentContext) {
     this.#agent = agent;
@@ -53,7 +53,11 @@ export class TransferListener {
     });
     this.#server.maxConnections = mostConnections;
     this.#server.on("secureConnection", (socket) => this.#admit(socket));
-    this.#server.on("tlsClientError", (error) => agent.logger.info({ err: error }, "data connection refused"));
+    this.#server.on("connection", (socket) => this.#keepTrack(socket));
+    this.#server.on("tlsClientError", (error, socket) => {
+      agent.logger.info({ err: error }, "data connection refused");
+      socket.destroy();
+    });
   }
 
   /** @throws when the port cannot be listened on */
@@ -95,13 +99,17 @@ export class TransferListener {
   }
 
   #admit(socket: TLSSocket): void {
-    this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+    this.#keepTrack(socket);
     socket.on("error", (error) => this.#agent.logger.debug({ err: error }, "data connection failed"));
     this.#authenticate(socket).catch((error) => {
       this.#agent.logger.warn({ err: error, peer: socket.remoteAddress }, "data connection refused");
       socket.destroy();
     });
+  }
+
+  #keepTrack(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
   }
 
   async #authenticate(socket: TLSSocket): Promise<void> {
