@@ -20,7 +20,9 @@ export const systemClock: Clock = {
   monotonicMilliseconds: () => performance.now(),
   async sleep(milliseconds, signal) {
     const end = Date.now() + milliseconds;
-    for (let left = milliseconds; left > 0; left = end - Date.now()) {
+    const monotonicEnd = performance.now() + milliseconds;
+    // Whichever clock says so first: the monotonic one stands still while the machine is suspended, the wall clock may be set back.
+    for (let left = milliseconds; left > 0; left = Math.min(end - Date.now(), monotonicEnd - performance.now())) {
       await step(Math.min(left, longestStepMilliseconds), signal);
     }
     signal?.throwIfAborted();

@@ -172,11 +172,19 @@ export class SourceRun {
   }
 
   #startLease(): void {
-    const waiting = this.#context.clock.sleep(this.#order.leaseSeconds * 1000, this.#leaseOver.signal);
-    waiting.then(
+    this.#leaseLeft().then(
       () => this.abort(this.#leaseExpired()),
       () => {}, // the lease is no longer needed
     );
+  }
+
+  /** Resolves when the lease is over by the monotonic clock; what is slept may be shorter when the wall clock is set. */
+  async #leaseLeft(): Promise<void> {
+    const { clock } = this.#context;
+    const end = this.#suspendedAt + this.#order.leaseSeconds * 1000;
+    for (let left = end - clock.monotonicMilliseconds(); left > 0; left = end - clock.monotonicMilliseconds()) {
+      await clock.sleep(Math.ceil(left), this.#leaseOver.signal);
+    }
   }
 
   #leaseExpired(): Error {

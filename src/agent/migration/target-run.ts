@@ -2,6 +2,7 @@ import type { AgentContext } from "../context.ts";
 import { requireGuest } from "../guests/guest-records.ts";
 import { asAgentError, refusal } from "../refusal.ts";
 import type { Channel } from "../transfer/channel.ts";
+import type { Frame } from "../transfer/frames.ts";
 import { receiveState } from "../transfer/receive-state.ts";
 import { because, requireMigration, saveMigration } from "./migration-records.ts";
 import type { CopyProgress } from "./progress.ts";
@@ -18,6 +19,7 @@ export class TargetRun {
   readonly #channel: Channel;
   readonly #progress: CopyProgress;
   readonly #abort = new AbortController();
+  #answer: Promise<Frame> | undefined;
   #loadedAt = 0;
 
   constructor(context: AgentContext, migrationId: string, channel: Channel, progress: CopyProgress) {
@@ -77,6 +79,9 @@ export class TargetRun {
       signal,
       report,
     );
+    // Nothing but the hand-over may come now. Who reads nothing would not notice that the source is gone.
+    this.#answer = this.#channel.receive();
+    this.#answer.catch(() => {}); // awaited after the vote
     await driver.load(handle, signal).catch((error) => {
       throw asAgentError(error, "LoadFailed");
     });
@@ -96,7 +101,7 @@ export class TargetRun {
     const { epoch } = this.#record();
     try {
       await this.#channel.send({ type: "Loaded", migrationId: this.#migrationId, epoch });
-      const order = await this.#channel.expect("HandedOver");
+      const order = await this.#channel.expect("HandedOver", this.#answer);
       if (order.migrationId !== this.#migrationId || order.epoch !== epoch) {
         throw refusal("CopyFailed", `the source handed over epoch ${order.epoch} of ${order.migrationId}`);
       }

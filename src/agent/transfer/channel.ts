@@ -59,10 +59,14 @@ export class Channel {
 
   /**
    * The next frame, which must be of this type.
+   * @param received what `receive` returned earlier
    * @throws {AgentError} `CopyFailed` for any other, and what `receive` throws
    */
-  async expect<Type extends Frame["type"]>(type: Type): Promise<Extract<Frame, { type: Type }>> {
-    const frame = await this.receive();
+  async expect<Type extends Frame["type"]>(
+    type: Type,
+    received: Promise<Frame> = this.receive(),
+  ): Promise<Extract<Frame, { type: Type }>> {
+    const frame = await received;
     if (frame.type === type) return frame as Extract<Frame, { type: Type }>;
     const error = refusal("CopyFailed", `the other side sent ${frame.type} instead of ${type}`);
     this.destroy(error);

@@ -43,11 +43,16 @@ export class AgentUnderTest {
     return this.#agent.dataPort;
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.startOver(this.directory);
+  }
+
+  /** @param dataDirectory may be another agent's */
+  async startOver(dataDirectory: string): Promise<void> {
     this.faults = new FaultPoints();
     this.driver = new FakeDriver(this.machine, this.faults);
     this.#agent = await startAgent({
-      dataDirectory: this.directory,
+      dataDirectory,
       socketPath: this.socketPath,
       dataAddress: "127.0.0.1",
       dataPort: 0,
@@ -55,7 +60,7 @@ export class AgentUnderTest {
       clock: this.#clock,
       bootId: this.machine.bootId,
       limits: this.#limits,
-      journal: new CrashingJournal(this.directory, this.faults),
+      journal: new CrashingJournal(dataDirectory, this.faults),
     });
     this.#connection = await connectLocalAgent(this.socketPath);
   }
