@@ -26,11 +26,9 @@ export class AgentReader {
   async side(hostName: string, uid: string, migrationId: string, signal: AbortSignal): Promise<SideView> {
     const host = this.#vmHosts.get({ name: hostName });
     if (!host) return { kind: "Silent" };
-    const answer = await this.#ask(host, signal, async (agent) => ({
-      report: await agent.migration(migrationId, signal),
-      guest: await agent.guest(uid, signal),
-    }));
-    return answer.kind === "Answers" ? { kind: "Answers", ...answer.value } : { kind: answer.kind };
+    const answer = await this.#ask(host, signal, (agent) => readSide(agent, uid, migrationId, signal));
+    if (answer.kind !== "Answers") return { kind: answer.kind };
+    return answer.value ? { kind: "Answers", ...answer.value } : { kind: "Silent" };
   }
 
   /** What the host that has a VM's grant says of it. */
@@ -101,6 +99,23 @@ export class AgentReader {
       return silence(host, error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+const mostReadings = 5;
+
+/**
+ * Report and guest of one moment: a report from before the hand-over with the guest of after the release would look like
+ * a source that has lost its state. Undefined while they keep changing.
+ */
+async function readSide(agent: AgentClient, uid: string, migrationId: string, signal: AbortSignal) {
+  let report = await agent.migration(migrationId, signal);
+  for (let reading = 0; reading < mostReadings; reading++) {
+    const guest = await agent.guest(uid, signal);
+    const after = await agent.migration(migrationId, signal);
+    if (after?.step === report?.step && after?.settled === report?.settled) return { report: after, guest };
+    report = after;
+  }
+  return undefined;
 }
 
 /** A host that does not answer is given up only when a person said so for the boot in which it was last seen (R7). */

@@ -590,6 +590,25 @@ describe("virtualmachine controller", () => {
       expect(bench.hosts.fake("host-a").reports.size).to.equal(0);
     });
 
+    it("should not take a source that releases the guest while it is asked for one that has lost it", async () => {
+      bench.hosts.automatic = false;
+      await runningOn("host-a");
+      await bench.setHome("web", "host-b");
+      await bench.settle();
+      bench.hosts.stepUntil("CopiedHalf");
+      const { promise: released, resolve } = Promise.withResolvers<void>();
+      bench.hosts.fake("host-a").beforeNext("guest", () => {
+        bench.hosts.stepUntil("Released");
+        resolve();
+      });
+      bench.hosts.fake("host-b").beforeNext("migration", () => released);
+      await bench.advance(2000);
+
+      expect(bench.vm("web").status?.migrations?.[0]?.downtimeMilliseconds).to.equal(1992);
+      const ordered = bench.hosts.fake("host-a").orders.map(({ name }) => name);
+      expect(ordered).to.not.include("releaseSource");
+    });
+
     it("should obey no order of its own once another operator has taken over", async () => {
       await runningOn("host-a");
       bench.hosts.fake("host-a").operatorTerm = 99;
