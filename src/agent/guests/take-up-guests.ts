@@ -11,8 +11,13 @@ export async function takeUpGuests(context: AgentContext, processes: Map<string,
   for (const guest of context.journal.guests()) {
     const tombstone = context.journal.tombstone(guest.uid);
     if (guest.migrationId !== undefined) continue;
-    if (tombstone !== undefined && tombstone >= guest.epoch) await finishDiscard(context, guest);
-    else await takeUpGuest(context, guest, processes.get(guest.handle) ?? "Absent");
+    const isDiscarded = tombstone !== undefined && tombstone >= guest.epoch;
+    try {
+      if (isDiscarded) await finishDiscard(context, guest);
+      else await takeUpGuest(context, guest, processes.get(guest.handle) ?? "Absent");
+    } catch (error) {
+      context.logger.error({ err: error, uid: guest.uid }, "guest not taken up");
+    }
   }
 }
 

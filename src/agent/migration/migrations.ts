@@ -89,12 +89,18 @@ export class Migrations {
     journal.removeMigration(migration.id);
   }
 
-  /** Once, before anything is served. */
+  /** Once, before anything is served. One that cannot be brought to its end stays unsettled, and keeps no other from it. */
   async takeUp(processes: Map<string, ProcessState>): Promise<void> {
-    for (const migration of this.#context.journal.migrations()) {
-      const handle = this.#context.journal.guest(migration.uid)?.handle ?? migration.uid;
-      if (migration.role === "Target") await this.#target.takeUp(migration);
-      else await this.#source.takeUp(migration, processes.get(handle) ?? "Absent");
+    const { journal, logger } = this.#context;
+    for (const migration of journal.migrations()) {
+      const handle = journal.guest(migration.uid)?.handle ?? migration.uid;
+      const isTarget = migration.role === "Target";
+      try {
+        if (isTarget) await this.#target.takeUp(migration);
+        else await this.#source.takeUp(migration, processes.get(handle) ?? "Absent");
+      } catch (error) {
+        logger.error({ err: error, migrationId: migration.id }, "migration not taken up");
+      }
     }
   }
 

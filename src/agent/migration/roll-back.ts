@@ -57,8 +57,8 @@ async function runAgain(
     await retry(context, () => driver.unsuspend(guest.handle, ending), isGuestCrashed);
     return { state: "Running" };
   } catch (error) {
-    // The agent ends or is no longer itself: the decision is in the journal, the next start carries it out.
-    if (context.stopping.aborted && !isGuestCrashed(error)) throw error;
+    // Its memory is still good: the decision is in the journal, another order or the next start carries it out.
+    if (!isGuestCrashed(error)) throw error;
     context.logger.error({ err: error, uid: guest.uid }, "suspended guest does not run again");
     await driver.powerOff(guest.handle, 0, ending);
     return { state: "Crashed", ...because(asAgentError(error, "GuestCrashed")) };

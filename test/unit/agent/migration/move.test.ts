@@ -188,6 +188,35 @@ describe("a migration", () => {
     expect(pair.isMemoryIntact).to.equal(true);
   });
 
+  it("should keep a guest that cannot be let go on after a roll-back, and try again on another order or start", async () => {
+    pair.source.driver.fail("suspend", undefined);
+    pair.target.driver.fail("load", new DriverError("LoadFailed", "another CPU model"));
+    const diskFull = () => Array.from({ length: 4 }, () => new DriverError("ResumeFailed", "disk full"));
+    pair.source.driver.fail("unsuspend", ...diskFull(), ...diskFull());
+    await orderMove(pair.source.client, pair.target.client);
+    await until("four attempts", () => pair.source.driver.calls.filter((call) => call === "unsuspend").length === 4);
+    expect(await rejection(pair.source.client.abortMigration(order))).to.include({ reason: "ResumeFailed" });
+    expect(await pair.source.client.migration(migrationId)).to.include({ step: "RolledBack", settled: false });
+    expect(await statesAt(pair.source.client)).to.deep.equal({ [uid]: "Suspended" });
+    await pair.source.crash();
+    await pair.source.start();
+    expect(await statesAt(pair.source.client)).to.deep.equal({ [uid]: "Running" });
+    expect(pair.isMemoryIntact).to.equal(true);
+  });
+
+  it("should say that a guest crashed when nothing of it is left to go on with", async () => {
+    pair.source.driver.after("suspend", () => {
+      const guest = pair.source.machine.guests.get(uid);
+      if (guest) guest.memory = undefined;
+      pair.source.machine.kill(uid);
+    });
+    await orderMove(pair.source.client, pair.target.client);
+    expect(await pair.settled()).to.include({ step: "RolledBack", reason: "SuspendFailed" });
+    expect(await statesAt(pair.source.client)).to.deep.equal({ [uid]: "Crashed" });
+    await pair.source.client.start(startOrder);
+    expect(pair.cluster.running(uid)).to.deep.equal(["source"]);
+  });
+
   it("should refuse to reclaim under any epoch but epoch + 2", async () => {
     pair.target.driver.hold("resume");
     await orderMove(pair.source.client, pair.target.client);
