@@ -7,6 +7,7 @@ import type { Secret, VMHost } from "../../src/api/resources.ts";
 import { vacateApiVersion } from "../../src/api/resources.ts";
 import { connectLocalAgent } from "../../src/hosts/http-agent-client.ts";
 import { type Child, startChild } from "./child.ts";
+import { endProcessesNaming } from "./leaks.ts";
 import { type Sshd, startSshd } from "./sshd.ts";
 
 const vacate = new URL("../../bin/vacate", import.meta.url).pathname;
@@ -23,6 +24,8 @@ export interface TestHostOptions {
   labels?: Record<string, string>;
   /** More options for `vacate agent`. */
   agentOptions?: string[];
+  /** Put before the agent's PATH: a folder of programs that behave otherwise. */
+  programsFolder?: string;
 }
 
 /** A VM host on this machine: a real sshd on a port of its own, an agent, and folders of its own. */
@@ -58,6 +61,7 @@ export class TestHost {
 
   async startAgent(signal: AbortSignal): Promise<void> {
     const { folder, driver, imagesFolder, memory = "2Gi", cpus = 8, cpuModel, agentOptions = [] } = this.#options;
+    const { programsFolder } = this.#options;
     const command = [vacate, "agent", "--driver", driver, "--data-dir", join(folder, "data")];
     command.push("--state-dir", this.#stateFolder, "--run-dir", this.#runFolder, "--socket", this.socketPath);
     command.push("--data-address", "127.0.0.1", "--data-port", "0", "--memory", memory, "--cpus", String(cpus));
@@ -66,6 +70,9 @@ export class TestHost {
     if (cpuModel !== undefined) command.push("--cpu-model", cpuModel);
     this.#agent = await startChild(`agent of ${this.name}`, [...command, ...agentOptions], {
       logFile: join(folder, "agent.log"),
+      ...(programsFolder === undefined
+        ? {}
+        : { env: { ...process.env, PATH: `${programsFolder}:${process.env.PATH}` } }),
       signal,
     });
   }
@@ -133,29 +140,12 @@ export class TestHost {
     };
   }
 
-  /** Ends every guest, the agent and the sshd, and removes all that the host had, whatever state they are in. */
+  /** Ends the agent, the sshd and every guest, and removes all that the host had, whatever state they are in. */
   async remove(): Promise<void> {
-    try {
-      if (this.#agent) await this.#discardGuests();
-    } finally {
-      await this.#agent?.stop();
-      await this.#sshd?.stop();
-      rmSync(this.#stateFolder, { recursive: true, force: true });
-      rmSync(this.#runFolder, { recursive: true, force: true });
-    }
+    await this.#agent?.stop();
+    await this.#sshd?.stop();
+    // Guests outlive their agent, and an interrupted migration may forbid it to end one.
+    await endProcessesNaming([this.#stateFolder, this.#runFolder]);
+    for (const folder of this.folders) rmSync(folder, { recursive: true, force: true });
   }
-
-  async #discardGuests(): Promise<void> {
-    // An agent that died has left its guests running; only an agent may end them.
-    if (await hasEnded(this.agent)) await this.startAgent(AbortSignal.timeout(20_000));
-    const limit = AbortSignal.timeout(60_000);
-    await this.withAgent(async (agent) => {
-      const { operatorTerm: term } = await agent.host(limit);
-      for (const { uid } of await agent.guests(limit)) await agent.discard({ term, uid }, limit);
-    });
-  }
-}
-
-async function hasEnded(child: Child): Promise<boolean> {
-  return Promise.race([child.exited.then(() => true), new Promise<boolean>((resolve) => setImmediate(resolve, false))]);
 }

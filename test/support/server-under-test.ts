@@ -15,7 +15,9 @@ export type Capability =
   | "serverSideApply"
   | "protobufBodies"
   | "definitionWrites"
-  | "foregroundDeletion";
+  | "foregroundDeletion"
+  /** RBAC and tokens of service accounts. */
+  | "accessRules";
 
 /** The API server that a test runs against: the embedded one, or the cluster that VACATE_TEST_KUBECONFIG names. */
 export interface ServerUnderTest {
@@ -91,7 +93,13 @@ async function prepareCluster(kubeconfigPath: string, folder: string): Promise<S
 
 /** By the minor version in which Kubernetes had it switched on. */
 function capabilitiesOf(minor: number): Set<Capability> {
-  const always: Capability[] = ["serverSideApply", "protobufBodies", "definitionWrites", "foregroundDeletion"];
+  const always: Capability[] = [
+    "serverSideApply",
+    "protobufBodies",
+    "definitionWrites",
+    "foregroundDeletion",
+    "accessRules",
+  ];
   const later: [Capability, number][] = [
     ["openapiV3", 24],
     ["cel", 25],

@@ -1,0 +1,346 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { type Child, startChild } from "../../hack/testbed/child.ts";
+import { TestHost, type TestHostOptions } from "../../hack/testbed/host.ts";
+import { findLeaks } from "../../hack/testbed/leaks.ts";
+import { systemClock } from "../../src/api/clock.ts";
+import type { KubernetesObject } from "../../src/api/object.ts";
+import {
+  events,
+  namespaces,
+  overheadModels,
+  type Reservation,
+  type Resource,
+  reservations,
+  secrets,
+  type VirtualMachine,
+  type VMHost,
+  vacateApiVersion,
+  virtualMachines,
+  vmHosts,
+} from "../../src/api/resources.ts";
+import { startIn } from "../../src/cli/sample.ts";
+import { createMetrics } from "../../src/metrics/metrics.ts";
+import { isAlreadyExists, isNotFound } from "../../src/runtime/client.ts";
+import { findCondition } from "../../src/runtime/condition.ts";
+import { HttpClient } from "../../src/runtime/http-client.ts";
+import { loadConnection } from "../../src/runtime/kube-config.ts";
+import { type ServerUnderTest, startServerUnderTest } from "./server-under-test.ts";
+import { eventually } from "./until.ts";
+
+const vacate = new URL("../../bin/vacate", import.meta.url).pathname;
+
+const guestsAndReservations = [reservations, virtualMachines] as unknown as Resource[];
+
+type HostOptions = Partial<Omit<TestHostOptions, "folder" | "driver">> & { name: string };
+
+/** What may be said of a VM beside its name. */
+export interface VirtualMachineOptions {
+  home?: string;
+  memory?: string;
+  cpus?: number;
+  image?: string;
+  namespace?: string;
+  deletionPolicy?: "Delete" | "Retain";
+}
+
+/**
+ * The whole operator in a process of its own, on the API server under test, with hosts that are real but for their
+ * guests: sshd, agent and transfers are the real ones.
+ */
+export class OperatorScene {
+  readonly server: ServerUnderTest;
+  readonly client: HttpClient;
+  /** Of VMs and reservations. */
+  readonly namespace: string;
+  /** Of the operator and the hosts' identities. */
+  readonly operatorNamespace: string;
+  readonly folder: string;
+  readonly hosts: TestHost[] = [];
+  readonly signal = AbortSignal.timeout(10 * 60_000);
+  readonly #madeNamespaces: string[] = [];
+  #operator: Child | undefined;
+
+  private constructor(server: ServerUnderTest, client: HttpClient, operatorNamespace?: string) {
+    const suffix = randomBytes(3).toString("hex");
+    this.server = server;
+    this.client = client;
+    this.namespace = `guests-${suffix}`;
+    this.operatorNamespace = operatorNamespace ?? `operator-${suffix}`;
+    this.folder = mkdtempSync(join(tmpdir(), "vacate-scene-"));
+  }
+
+  /** Prepares server and namespaces; hosts and operator are started by the test. */
+  static async start(options: { operatorNamespace?: string } = {}): Promise<OperatorScene> {
+    const server = await startServerUnderTest();
+    const connection = await loadConnection({ path: server.kubeconfigPath });
+    const client = new HttpClient({ connection, clock: systemClock, metrics: createMetrics() });
+    const scene = new OperatorScene(server, client, options.operatorNamespace);
+    try {
+      const { items } = await client.list(vmHosts);
+      const names = items.map(({ metadata }) => metadata.name);
+      expect(names, "the operator cares for all hosts of a cluster, so there must be none before").to.deep.equal([]);
+      await scene.makeNamespace(scene.namespace);
+      await scene.makeNamespace(scene.operatorNamespace);
+      return scene;
+    } catch (error) {
+      await scene.stop();
+      throw error;
+    }
+  }
+
+  /** Makes a namespace for the time of the scene; one that is there already stays afterwards. */
+  async makeNamespace(name: string): Promise<void> {
+    try {
+      await this.client.create(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+      this.#madeNamespaces.push(name);
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+    }
+  }
+
+  /** Starts hosts with the Simulated driver, without telling the API. */
+  async startHosts(...options: HostOptions[]): Promise<TestHost[]> {
+    const started = options.map(
+      (each) => new TestHost({ driver: "Simulated", ...each, folder: join(this.folder, each.name) }),
+    );
+    // Noted before they start, so that an interrupted start is cleaned up as well.
+    this.hosts.push(...started);
+    await Promise.all(started.map((host) => host.start(this.signal)));
+    return started;
+  }
+
+  /** Starts hosts and makes them known to the API. */
+  async addHosts(...options: HostOptions[]): Promise<TestHost[]> {
+    const started = await this.startHosts(...options);
+    for (const host of started) {
+      await this.client.create(secrets, host.identitySecret(this.operatorNamespace));
+      await this.client.create(vmHosts, host.manifest());
+    }
+    return started;
+  }
+
+  async startOperator(kubeconfigPath = this.server.kubeconfigPath): Promise<void> {
+    const command = [vacate, "operator", "--kubeconfig", kubeconfigPath, "--metrics-port", "0"];
+    command.push("--namespace", this.operatorNamespace);
+    this.#operator = await startChild("vacate operator", command, { logFile: this.operatorLog, signal: this.signal });
+  }
+
+  get operator(): Child {
+    if (!this.#operator) throw new Error("the operator was not started");
+    return this.#operator;
+  }
+
+  get operatorLog(): string {
+    return join(this.folder, "operator.log");
+  }
+
+  /** The value of a metric without labels, or with just these. */
+  async metric(name: string): Promise<number> {
+    const { metrics } = JSON.parse(this.operator.readyLine) as { metrics: string };
+    const text = await (await fetch(metrics)).text();
+    const line = text.split("\n").find((each) => each.startsWith(`${name} `));
+    return Number(line?.slice(name.length + 1) ?? Number.NaN);
+  }
+
+  async createGuest(name: string, options: VirtualMachineOptions = {}): Promise<VirtualMachine> {
+    const { home, memory = "64Mi", cpus = 1, image = "counter", namespace = this.namespace, deletionPolicy } = options;
+    return this.client.create(virtualMachines, {
+      apiVersion: vacateApiVersion,
+      kind: "VirtualMachine",
+      metadata: { name, namespace },
+      spec: {
+        ...{ cpus, memory, disk: { image } },
+        ...(home === undefined ? {} : { hostName: home }),
+        ...(deletionPolicy === undefined ? {} : { deletionPolicy }),
+      },
+    });
+  }
+
+  /** What a person does to move a VM. */
+  async setHome(name: string, hostName: string): Promise<void> {
+    await this.client.patch(virtualMachines, { namespace: this.namespace, name }, { spec: { hostName } });
+  }
+
+  async setPowerState(name: string, powerState: "Running" | "Stopped"): Promise<void> {
+    await this.client.patch(virtualMachines, { namespace: this.namespace, name }, { spec: { powerState } });
+  }
+
+  /** @param spec.pool the label that the hosts must have; absent means any host */
+  async reserve(name: string, spec: { pool?: string; count?: number; in: string; duration?: string }): Promise<void> {
+    const selector = spec.pool === undefined ? {} : { matchLabels: { pool: spec.pool } };
+    await this.client.create(reservations, {
+      apiVersion: vacateApiVersion,
+      kind: "Reservation",
+      metadata: { name, namespace: this.namespace },
+      spec: {
+        hosts: { count: spec.count ?? 1, selector },
+        window: { start: startIn(spec.in, new Date()), duration: spec.duration ?? "1m" },
+      },
+    });
+  }
+
+  guest(name: string, namespace = this.namespace): Promise<VirtualMachine> {
+    return this.client.get(virtualMachines, { namespace, name });
+  }
+
+  host(name: string): Promise<VMHost> {
+    return this.client.get(vmHosts, { name });
+  }
+
+  guestUntil(name: string, what: string, isWanted: (vm: VirtualMachine) => boolean): Promise<VirtualMachine> {
+    return eventually(`guest ${name} ${what}`, () => this.guest(name), isWanted);
+  }
+
+  runningOn(name: string, ...hostNames: string[]): Promise<VirtualMachine> {
+    return this.guestUntil(name, `running on ${hostNames.join(" or ")}`, (vm) => isRunningOn(vm, ...hostNames));
+  }
+
+  reservationUntil(name: string, what: string, isWanted: (object: Reservation) => boolean): Promise<Reservation> {
+    const ask = () => this.client.get(reservations, { namespace: this.namespace, name });
+    return eventually(`reservation ${name} ${what}`, ask, isWanted, 90);
+  }
+
+  hostUntil(name: string, what: string, isWanted: (host: VMHost) => boolean): Promise<VMHost> {
+    return eventually(`host ${name} ${what}`, () => this.host(name), isWanted);
+  }
+
+  /** Waits until the status of every host says that nothing is taken: it follows what the agents say. */
+  async hostsEmpty(): Promise<void> {
+    for (const { name } of this.hosts) {
+      const isEmpty = ({ status }: VMHost) => status?.allocated?.virtualMachines === 0;
+      const { status } = await this.hostUntil(name, "empty", isEmpty);
+      expect(status?.allocated).to.deep.equal({ cpus: 0, memory: "0Mi", virtualMachines: 0 });
+    }
+  }
+
+  /** Waits for `Ready` with this status and reason. @returns its message */
+  async hostReady(name: string, status: "True" | "False", reason: string): Promise<string> {
+    const host = await this.hostUntil(name, reason, (object) => {
+      const ready = findCondition(object.status?.conditions, "Ready");
+      return ready?.status === status && ready.reason === reason;
+    });
+    return findCondition(host.status?.conditions, "Ready")?.message ?? "";
+  }
+
+  /** Waits until a condition has this status and reason. @returns its message */
+  async guestCondition(name: string, type: string, status: string, reason: string): Promise<string> {
+    const vm = await this.guestUntil(name, `${type}=${status} ${reason}`, (object) => {
+      const condition = findCondition(object.status?.conditions, type);
+      return condition?.status === status && condition.reason === reason;
+    });
+    return findCondition(vm.status?.conditions, type)?.message ?? "";
+  }
+
+  /** Breaks the operator's connection to a host, and lets it connect again. */
+  async restartSshd(name: string): Promise<void> {
+    await this.testHost(name).sshd.stop();
+    await this.hostReady(name, "False", "ConnectionRefused");
+    await this.testHost(name).startSshd(this.signal);
+    await this.hostReady(name, "True", "AgentAnswers");
+  }
+
+  testHost(name: string): TestHost {
+    const found = this.hosts.find((host) => host.name === name);
+    if (!found) throw new Error(`the scene has no host ${name}`);
+    return found;
+  }
+
+  /** How often events of this reason were written for objects of this name. */
+  async eventCount(name: string, reason: string): Promise<number> {
+    const { items } = await this.client.list(events);
+    const meant = items.filter((event) => event.involvedObject.name === name && event.reason === reason);
+    return meant.reduce((sum, event) => sum + (event.count ?? 1), 0);
+  }
+
+  async delete<T extends KubernetesObject>(resource: Resource<T>, name: string): Promise<void> {
+    const key = resource.namespaced ? { namespace: this.namespace, name } : { name };
+    await this.client.delete(resource, key).catch(unlessNotFound);
+  }
+
+  async gone<T extends KubernetesObject>(resource: Resource<T>, name: string): Promise<void> {
+    await eventually(
+      `${resource.kind} ${name} gone`,
+      async () => (await this.client.list(resource)).items.map(({ metadata }) => metadata.name),
+      (names) => !names.includes(name),
+    );
+  }
+
+  /** Deletes every VM and reservation of the scene, and waits until their finalizers have let them go. */
+  async clear(): Promise<void> {
+    for (const resource of guestsAndReservations) {
+      for (const { metadata } of await this.#own(resource)) {
+        await this.client.delete(resource, metadata).catch(unlessNotFound);
+      }
+      await eventually(
+        `all ${resource.plural} gone`,
+        () => this.#own(resource),
+        (items) => items.length === 0,
+      );
+    }
+  }
+
+  async #own(resource: Resource): Promise<KubernetesObject[]> {
+    const { items } = await this.client.list(resource);
+    return items.filter(({ metadata }) => this.#madeNamespaces.includes(metadata.namespace ?? ""));
+  }
+
+  /** What a failed test left, which nobody is there any more to release. @returns its names */
+  async #dropLeftObjects(): Promise<string[]> {
+    const left: string[] = [];
+    for (const resource of guestsAndReservations) {
+      for (const { metadata } of await this.#own(resource)) {
+        left.push(`${resource.kind} ${metadata.name}`);
+        await this.client.delete(resource, metadata).catch(unlessNotFound);
+        await this.client.patch(resource, metadata, { metadata: { finalizers: null } }).catch(unlessNotFound);
+      }
+    }
+    return left;
+  }
+
+  /** What the agents hold, as `host: namespace/name`, sorted. */
+  async inventory(): Promise<string[]> {
+    const lists = await Promise.all(
+      this.hosts.map((host) =>
+        host.withAgent(async (agent) =>
+          (await agent.guests(this.signal)).map((guest) => `${host.name}: ${guest.namespace}/${guest.name}`),
+        ),
+      ),
+    );
+    return lists.flat().sort();
+  }
+
+  /** Ends everything, whatever state it is in, and proves that nothing is left: no guest, process, folder or mount. */
+  async stop(): Promise<void> {
+    const folders = [this.folder, ...this.hosts.flatMap((host) => host.folders)];
+    const guests = this.#operator ? await this.inventory().catch((error: Error) => [error.message]) : [];
+    await this.#operator?.stop();
+    const objects = await this.#dropLeftObjects();
+    await Promise.allSettled(this.hosts.map((host) => host.remove()));
+    for (const { metadata } of (await this.client.list(vmHosts)).items) await this.delete(vmHosts, metadata.name);
+    for (const { metadata } of (await this.client.list(overheadModels)).items) {
+      await this.delete(overheadModels, metadata.name);
+    }
+    for (const { secretName } of this.hosts) {
+      const key = { namespace: this.operatorNamespace, name: secretName };
+      await this.client.delete(secrets, key).catch(unlessNotFound);
+    }
+    for (const name of this.#madeNamespaces) await this.client.delete(namespaces, { name }).catch(unlessNotFound);
+    await this.client.close();
+    await this.server.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+    expect([...guests, ...objects, ...findLeaks(folders)]).to.deep.equal([]);
+  }
+}
+
+export function isRunningOn(vm: VirtualMachine, ...hostNames: string[]): boolean {
+  const { status } = vm;
+  return hostNames.includes(status?.hostName ?? "") && status?.migration === undefined && status?.phase === "Running";
+}
+
+function unlessNotFound(error: unknown): void {
+  if (!isNotFound(error)) throw error;
+}
