@@ -101,7 +101,9 @@ export class VirtualMachineController {
       const isUnwanted = vm.metadata.deletionTimestamp !== undefined || this.#wanted(vm) !== migration.to;
       return this.#driver.drive(vm, migration, isUnwanted, context);
     }
-    const decision = decide(await this.#situation(vm, context));
+    const words = await this.#ask(vm, context);
+    // From here until the actor has noted its choice nothing waits: VMs decided at the same moment see each other's.
+    const decision = decide(this.#situation(vm, words));
     context.log.debug({ step: decision.step }, "decided");
     const result = await this.#actor.act(vm, decision, context);
     return { requeueAfterSeconds: Math.min(result.requeueAfterSeconds ?? safetyNetSeconds, safetyNetSeconds) };
@@ -125,23 +127,27 @@ export class VirtualMachineController {
     }
   }
 
-  async #situation(vm: VirtualMachine, context: ReconcileContext): Promise<Situation> {
+  /** What the agents say. */
+  async #ask(vm: VirtualMachine, context: ReconcileContext): Promise<Pick<Situation, "holder" | "inventory">> {
     const uid = vm.metadata.uid ?? "";
     const grant = vm.status?.grant;
     const isDeleting = vm.metadata.deletionTimestamp !== undefined;
     const holder = grant && (await this.#reader.holder(grant.hostName, uid, context.signal));
     const needsInventory = !isDeleting && (holder === undefined || holder.kind === "GivenUp");
     const inventory = needsInventory ? await this.#reader.inventory(vm, context.signal) : undefined;
-    // From here on nothing waits, so that two VMs decided at once see each other's choice.
+    return { holder, inventory };
+  }
+
+  #situation(vm: VirtualMachine, words: Pick<Situation, "holder" | "inventory">): Situation {
+    const uid = vm.metadata.uid ?? "";
     const cluster = this.#cluster();
     const refusals = this.#pacing.refusals(uid);
     return {
       vm,
+      ...words,
       now: cluster.now,
       wanted: this.#wanted(vm),
-      holder,
-      inventory,
-      leftovers: this.#reader.othersWith(uid, [grant?.hostName]),
+      leftovers: this.#reader.othersWith(uid, [vm.status?.grant?.hostName]),
       refusalOf: (hostName) => refusalOf(vm, hostName, cluster),
       refusedStart: (hostName) => refusals.get(hostName),
       chooseHost: () => chooseHost(vm, cluster, refusals),

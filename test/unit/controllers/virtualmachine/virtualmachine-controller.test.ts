@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { virtualMachines, vmHosts } from "../../../../src/api/resources.ts";
 import { ControllerBench } from "../../../support/controller-bench.ts";
 import { transferSteps } from "../../../support/fake-transfer.ts";
+import { reconcileContext } from "../../../support/recording-events.ts";
 
 describe("virtualmachine controller", () => {
   let bench: ControllerBench;
@@ -50,6 +51,16 @@ describe("virtualmachine controller", () => {
       await bench.settle();
 
       const hostNames = ["one", "two", "three"].map((name) => bench.vm(name).status?.hostName);
+      expect(hostNames).to.have.members(["host-a", "host-b", "host-c"]);
+    });
+
+    it("should spread VMs over hosts that are decided at the same moment", async () => {
+      const names = ["one", "two", "three"];
+      for (const name of names) await bench.addVirtualMachine(name);
+      const keys = names.map((name) => ({ namespace: "default", name }));
+      await Promise.all(keys.map((key) => bench.virtualMachineController.reconcile(key, reconcileContext())));
+
+      const hostNames = names.map((name) => bench.vm(name).status?.grant?.hostName);
       expect(hostNames).to.have.members(["host-a", "host-b", "host-c"]);
     });
 
