@@ -995,11 +995,11 @@ driver?: string
  */
 accelerator?: string
 /**
- * The CPU model that guests see. Migration needs the same on both hosts.
+ * The CPU model that new guests see. A guest takes its own along, and a host whose VM software lacks it refuses it.
  */
 cpuModel?: string
 /**
- * The versioned machine type of new guests.
+ * The versioned machine type of new guests. A guest takes its own along.
  */
 machineType?: string
 /**

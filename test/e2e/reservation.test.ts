@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { reservations } from "../../src/api/resources.ts";
+import { vmHosts } from "../../src/api/resources.ts";
 import { condition, onHosts } from "../support/e2e.ts";
 
 const hosts = [{ name: "host-a", labels: { pool: "lab" } }, { name: "host-b" }];
@@ -15,12 +15,15 @@ describe("a reservation over real guests", () => {
       // So near that vacating begins at once.
       await scenario.reserve("brief", { pool: "lab" }, 20);
       await scenario.reservationUntil("brief", "vacating", (each) => each.status?.vacatingSince !== undefined);
-      await scenario.testbed.client.delete(reservations, { namespace: "default", name: "brief" });
+      await Promise.any(
+        names.map((name) => scenario.guestUntil(name, "moving", (vm) => vm.status?.migration !== undefined)),
+      );
+      await scenario.deleteReservation("brief");
 
       // Their home is open again: whoever had left returns.
       for (const name of names) await scenario.runningOn(name, "host-a");
-      const { items } = await scenario.testbed.client.list(reservations);
-      expect(items).to.deep.equal([]);
+      const { items } = await scenario.testbed.client.list(vmHosts);
+      expect(items.flatMap((host) => host.status?.holds ?? [])).to.deep.equal([]);
       await scenario.expectWhole(before);
     });
   });

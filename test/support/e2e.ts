@@ -5,8 +5,11 @@ import { ensureGuestImages } from "../../hack/guest/build.ts";
 import type { TestHostOptions } from "../../hack/testbed/host.ts";
 import { findLeaks, foldersOf } from "../../hack/testbed/leaks.ts";
 import { Testbed } from "../../hack/testbed/testbed.ts";
+import type { AgentClient } from "../../src/agent/protocol/client.ts";
+import { keyOf } from "../../src/api/object.ts";
 import {
   type Reservation,
+  type Resource,
   reservations,
   type VirtualMachine,
   vacateApiVersion,
@@ -60,6 +63,14 @@ export class Scenario {
     });
   }
 
+  /** Deletes it and waits until its finalizer let it go. */
+  async deleteReservation(name: string): Promise<void> {
+    const { client } = this.testbed;
+    await client.delete(reservations, { namespace, name });
+    const left = async () => (await client.list(reservations)).items.filter((each) => each.metadata.name === name);
+    await until(`reservation ${name} gone`, left, (items) => items.length === 0);
+  }
+
   guest(name: string): Promise<VirtualMachine> {
     return this.testbed.client.get(virtualMachines, { namespace, name });
   }
@@ -81,6 +92,30 @@ export class Scenario {
     return this.guestUntil(name, `running on ${hostName}`, (vm) => isRunningOn(vm, hostName));
   }
 
+  /** Deletes everything as a user would, and waits until no agent holds, takes part in or has set aside anything. */
+  async expectEmptyAfterDeletion(): Promise<void> {
+    const { client, hosts } = this.testbed;
+    for (const resource of [reservations, virtualMachines] as Resource[]) {
+      for (const { metadata } of (await client.list(resource)).items) await client.delete(resource, metadata);
+    }
+    const left = async () => {
+      const objects = await Promise.all([client.list(reservations), client.list(virtualMachines)]);
+      const holdings = await Promise.all(hosts.map((host) => host.withAgent((agent) => this.#holdings(agent))));
+      return [...objects.flatMap((list) => list.items.map((object) => keyOf(object))), ...holdings.flat()];
+    };
+    await until("everything deleted", left, (each) => each.length === 0);
+  }
+
+  async #holdings(agent: AgentClient): Promise<object[]> {
+    const { allocated } = await agent.host(this.signal);
+    const isFree = Object.values(allocated).every((amount) => amount === 0);
+    return [
+      ...(await agent.guests(this.signal)),
+      ...(await agent.migrations(this.signal)),
+      ...(isFree ? [] : [allocated]),
+    ];
+  }
+
   /** Each guest is held by exactly one host, says so itself, and its counter, memory and disk went on. */
   async expectWhole(before: Map<string, Testimony>): Promise<void> {
     const proofs = await this.witness.prove(before, this.signal);
@@ -93,7 +128,7 @@ export class Scenario {
   }
 }
 
-export function isRunningOn(vm: VirtualMachine, hostName: string): boolean {
+function isRunningOn(vm: VirtualMachine, hostName: string): boolean {
   return vm.status?.hostName === hostName && vm.status.migration === undefined && vm.status.phase === "Running";
 }
 
@@ -123,6 +158,7 @@ export async function onHosts(hosts: HostOptions[], use: (scenario: Scenario) =>
         ),
     );
     await use(scenario);
+    await scenario.expectEmptyAfterDeletion();
   } finally {
     folders = foldersOf(testbed);
     await testbed.remove();

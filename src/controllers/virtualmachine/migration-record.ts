@@ -73,7 +73,11 @@ export function failureOf(migration: Migration, views: Views, aborting: boolean)
     };
   }
   const hostName = said === source ? migration.from : migration.to;
-  return { reason: said.reason, message: `${migration.step} on ${hostName}: ${said.message ?? said.reason}` };
+  const { step, from, to } = migration;
+  return {
+    reason: said.reason,
+    message: `${step} from ${from} to ${to}: ${hostName} says: ${said.message ?? said.reason}`,
+  };
 }
 
 /** An agent's refusal of an order of the preparation. */
