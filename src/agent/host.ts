@@ -4,7 +4,7 @@ import type { HoldsOrder, HostReport } from "./protocol/types.ts";
 import { acceptTerm } from "./terms.ts";
 
 /** Version of the agent, told to the operator. */
-export const agentVersion = "0.1.0";
+const agentVersion = "0.1.0";
 
 /** The host as a whole: what it is, what is left of it, and for whom it is held. */
 export class Host {

@@ -1,4 +1,4 @@
-import type { AgentReason, GuestConfiguration, GuestState, MigrationReport } from "../protocol/types.ts";
+import type { GuestConfiguration, GuestState, MigrationReport } from "../protocol/types.ts";
 
 /** One guest in the journal. */
 export interface GuestRecord {
@@ -24,9 +24,4 @@ export interface GuestRecord {
 /** One migration in the journal: what is reported, and the boot in which its step was entered. */
 export interface MigrationRecord extends MigrationReport {
   bootId: string;
-}
-
-export interface Failure {
-  reason: AgentReason | string;
-  message: string;
 }

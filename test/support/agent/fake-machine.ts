@@ -17,6 +17,7 @@ export interface FakeGuest {
 export class FakeCluster {
   readonly machines: FakeMachine[] = [];
   readonly violations: string[] = [];
+  readonly #timesRun = new Map<string, number>();
 
   machine(name: string, landing: StateLanding = "RAM"): FakeMachine {
     const machine = new FakeMachine(name, landing, this);
@@ -30,9 +31,17 @@ export class FakeCluster {
     return machines.map((machine) => machine.name);
   }
 
-  check(uid: string): void {
+  /** A guest runs on. Its memory counts how often it did: one that runs on from memory it has left behind is noticed. */
+  noteRunning(uid: string, memory: Buffer): void {
     const machines = this.running(uid);
     if (machines.length > 1) this.violations.push(`${uid} runs on ${machines.join(" and ")}`);
+    const times = this.#timesRun.get(uid) ?? 0;
+    const remembered = memory.readUInt32LE(0);
+    const isFresh = remembered === 0;
+    if (!isFresh && remembered !== times)
+      this.violations.push(`${uid} runs on from memory of run ${remembered} of ${times}`);
+    this.#timesRun.set(uid, times + 1);
+    memory.writeUInt32LE(times + 1, 0);
   }
 }
 
@@ -56,8 +65,9 @@ export class FakeMachine {
   setRunning(uid: string): void {
     const guest = this.guests.get(uid);
     if (guest === undefined) throw new Error(`no guest ${uid} on ${this.name}`);
+    if (guest.memory === undefined) throw new Error(`${uid} has no memory on ${this.name}`);
     guest.process = "Running";
-    this.cluster.check(uid);
+    this.cluster.noteRunning(uid, guest.memory);
   }
 
   /** The process dies. Memory of a guest that ran is worth nothing without it; a suspended one's is complete on file. */

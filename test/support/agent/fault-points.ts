@@ -1,5 +1,5 @@
 /** What a crashed agent's code runs into: nothing it does has an effect any more. */
-export class SimulatedCrash extends Error {
+class SimulatedCrash extends Error {
   override readonly name = "SimulatedCrash";
 }
 

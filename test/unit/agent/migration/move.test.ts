@@ -249,6 +249,51 @@ describe("a migration", () => {
     expect(await rejection(pair.target.client.resumeTarget(order))).to.include({ reason: "WrongState" });
   });
 
+  it("should go forward when the source's memory went with its boot and the target, restarted too, had voted (R4, R5)", async () => {
+    const pause = pair.target.driver.hold("load");
+    await orderMove(pair.source.client, pair.target.client);
+    await until("the load", () => pair.target.driver.calls.includes("load"));
+    pair.source.faults.crashAt(1);
+    pause();
+    await pair.source.faults.crashed;
+    await pair.source.stop();
+    pair.source.machine.reboot();
+    await pair.source.start();
+    const lost = await pair.source.client.migration(migrationId);
+    expect(lost).to.include({ step: "Copying", settled: true, reason: "StateLost" });
+    expect(await statesAt(pair.source.client)).to.deep.equal({ [uid]: "Lost" });
+    expect(await rejection(pair.source.client.start({ ...startOrder, epoch: 2 }))).to.include({ reason: "Busy" });
+    await until("the vote", async () => (await pair.target.client.migration(migrationId))?.step === "Loaded");
+    await pair.target.crash();
+    pair.target.machine.killAll();
+    await pair.target.start();
+    expect(await pair.target.client.migration(migrationId)).to.include({ step: "Loaded", settled: true });
+    expect(pair.cluster.running(uid)).to.deep.equal([]); // nobody resumes unasked
+    await pair.target.client.resumeTarget(order);
+    expect((await pair.source.client.releaseSource(order)).step).to.equal("Released");
+    expect(pair.isMemoryIntact).to.equal(true);
+  });
+
+  it("should only surrender what voted and lost its memory with its boot", async () => {
+    pair.target.driver.after("load", () => pair.source.faults.crashAt(4)); // the hand-over is written, and not said
+    await orderMove(pair.source.client, pair.target.client);
+    await pair.source.faults.crashed;
+    await pair.source.stop();
+    await pair.source.start();
+    await pair.target.crash();
+    pair.target.machine.reboot();
+    await pair.target.start();
+    const [at, to] = await Promise.all([
+      pair.source.client.migration(migrationId),
+      pair.target.client.migration(migrationId),
+    ]);
+    expect([at?.step, to?.step, to?.reason]).to.deep.equal(["HandedOver", "Loaded", "StateLost"]);
+    expect(await rejection(pair.target.client.resumeTarget(order))).to.include({ reason: "StateLost" });
+    await pair.target.client.surrenderTarget(order);
+    await pair.source.client.reclaimSource({ ...order, epoch: 3 });
+    expect(pair.isMemoryIntact).to.equal(true);
+  });
+
   it("should not give the same room to two migrations", async () => {
     pair.target.machine.cpus = 1;
     await pair.source.client.start({ ...startOrder, uid: "vm-2", name: "two" });
