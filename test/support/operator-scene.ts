@@ -249,10 +249,10 @@ export class OperatorScene {
     return found;
   }
 
-  /** How often events of this reason were written for objects of this name. */
-  async eventCount(name: string, reason: string): Promise<number> {
+  /** How often events of this reason were written for this object. */
+  async eventCount({ metadata }: KubernetesObject, reason: string): Promise<number> {
     const { items } = await this.client.list(events);
-    const meant = items.filter((event) => event.involvedObject.name === name && event.reason === reason);
+    const meant = items.filter((event) => event.involvedObject.uid === metadata.uid && event.reason === reason);
     return meant.reduce((sum, event) => sum + (event.count ?? 1), 0);
   }
 
