@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type GuestConsole, readGuestConsole } from "../../test/support/guest-console.ts";
+import { type GuestConsole, readGuestConsole } from "../guest/console.ts";
 import type { TestHost } from "../testbed/host.ts";
 import type { GuestProof } from "./score.ts";
 

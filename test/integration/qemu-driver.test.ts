@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { ensureGuestImages } from "../../hack/guest/build.ts";
+import { type GuestConsole, readGuestConsole } from "../../hack/guest/console.ts";
 import type { DriverError, StatePart } from "../../src/agent/drivers/driver.ts";
 import { bootSectorSeconds, kernelBoots } from "../../src/agent/drivers/qemu/accelerator-proof.ts";
 import { findProcesses, isAlive, killProcess } from "../../src/agent/drivers/qemu/process-identity.ts";
 import { QemuDriver } from "../../src/agent/drivers/qemu/qemu-driver.ts";
 import { systemClock } from "../../src/api/clock.ts";
 import { type DriverHarness, driverConformance } from "../support/driver-conformance.ts";
-import { type GuestConsole, readGuestConsole } from "../support/guest-console.ts";
 import { rejection } from "../support/rejection.ts";
 
 const run = promisify(execFile);

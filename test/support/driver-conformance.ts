@@ -1,8 +1,8 @@
 import { expect } from "chai";
+import { type GuestConsole, readGuestConsole } from "../../hack/guest/console.ts";
 import type { Driver, DriverError } from "../../src/agent/drivers/driver.ts";
 import type { GuestConfiguration } from "../../src/agent/protocol/types.ts";
 import { copyState } from "./copy-state.ts";
-import { type GuestConsole, readGuestConsole } from "./guest-console.ts";
 import { rejection } from "./rejection.ts";
 
 /** How the suite gets at a driver. Hosts share the base images and nothing else. */

@@ -331,6 +331,7 @@ export class OperatorScene {
     for (const name of this.#madeNamespaces) await this.client.delete(namespaces, { name }).catch(unlessNotFound);
     await this.client.close();
     await this.server.stop();
+    (await import("node:fs")).cpSync(this.folder, `/tmp/kept-scene-${process.pid}`, { recursive: true, filter: (f) => !f.endsWith("sock") });
     rmSync(this.folder, { recursive: true, force: true });
     expect([...guests, ...objects, ...findLeaks(folders)]).to.deep.equal([]);
   }

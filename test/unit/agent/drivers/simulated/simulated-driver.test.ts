@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { readGuestConsole } from "../../../../../hack/guest/console.ts";
 import { createDriver } from "../../../../../src/agent/drivers/create-driver.ts";
 import type { DriverError } from "../../../../../src/agent/drivers/driver.ts";
 import { acceleratedClock } from "../../../../../src/agent/drivers/simulated/accelerated-clock.ts";
@@ -14,7 +15,6 @@ import type { GuestConfiguration } from "../../../../../src/agent/protocol/types
 import { type Clock, systemClock } from "../../../../../src/api/clock.ts";
 import { copyState } from "../../../../support/copy-state.ts";
 import { type DriverHarness, driverConformance } from "../../../../support/driver-conformance.ts";
-import { readGuestConsole } from "../../../../support/guest-console.ts";
 import { rejection } from "../../../../support/rejection.ts";
 
 const signal = new AbortController().signal;

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { readGuestConsole } from "../../support/guest-console.ts";
+import { readGuestConsole } from "../../../hack/guest/console.ts";
 
 describe("guest console", () => {
   it("should read what the guest last said of each thing", () => {
