@@ -3,6 +3,8 @@ import type { Snapshot } from "./snapshot.ts";
 
 const labelWidth = 11;
 
+const legend = `${" ".repeat(labelWidth)}· planned  ▒ suspend  █ copy  ▓ resume  │ start-by  ┃ window  ▼ now`;
+
 /** A stretch of time drawn with one character. Times are milliseconds since 1970. */
 interface Bar {
   from: number;
@@ -12,7 +14,7 @@ interface Bar {
 
 /**
  * One row a displaced VM: what is planned (`·`), then how it went: suspend `▒`, copy `█`, resume `▓`; `│` marks the start-by,
- * `┃` the start of the window, `▲` now.
+ * `┃` the start of the window, `▼` now.
  * @param width characters a row, at least 40
  */
 export function timeline(snapshot: Snapshot, width: number): string[] {
@@ -50,7 +52,7 @@ export function timeline(snapshot: Snapshot, width: number): string[] {
     const plan = planned[index];
     return row(move.name, [...(plan ? [plan] : []), ...(vm ? measuredBars(vm, startBy, now) : [])], marks);
   });
-  return [row("", [], [...marks, [now.getTime(), "▼"]]), ...rows, scale(first, last, columns)];
+  return [row("", [], [...marks, [now.getTime(), "▼"]]), ...rows, scale(first, last, columns), legend];
 }
 
 /** The moves one after another, or as many at once as the plan says, from the start-by on. */
