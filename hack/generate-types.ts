@@ -1,19 +1,10 @@
 /** Writes src/api/types.gen.ts from the schemas in crds/, which are the source of truth. */
-import { readdir, readFile, writeFile } from "node:fs/promises";
-import { load } from "js-yaml";
+import { writeFile } from "node:fs/promises";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
+import { type CustomResourceDefinition, loadDefinitions } from "../src/cli/custom-resource-definitions.ts";
 
-const crdFolder = new URL("../crds/", import.meta.url);
 const output = new URL("../src/api/types.gen.ts", import.meta.url);
 const banner = "// Generated from crds/ by hack/generate-types.ts. Do not edit; run `npm run generate`.\n";
-
-interface Definition {
-  spec: {
-    group: string;
-    names: { kind: string };
-    versions: { name: string; schema: { openAPIV3Schema: JSONSchema } }[];
-  };
-}
 
 /** Forbids unknown properties everywhere, so that the types catch a misspelt field, as the API server does. */
 function closed(schema: JSONSchema): JSONSchema {
@@ -29,11 +20,10 @@ function closed(schema: JSONSchema): JSONSchema {
   return copy;
 }
 
-async function typesOf(file: string): Promise<string> {
-  const { spec } = load(await readFile(new URL(file, crdFolder), "utf8")) as Definition;
+async function typesOf({ metadata, spec }: CustomResourceDefinition): Promise<string> {
   const version = spec.versions[0];
-  if (!version) throw new Error(`${file}: spec.versions is empty, expected one version`);
-  const schema = closed(version.schema.openAPIV3Schema);
+  if (!version) throw new Error(`${metadata.name}: spec.versions is empty, expected one version`);
+  const schema = closed(version.schema.openAPIV3Schema as JSONSchema);
   const parts = ["spec", "status"].map((part) => {
     const name = `${spec.names.kind}${part === "spec" ? "Spec" : "Status"}`;
     const partSchema = schema.properties?.[part] as JSONSchema;
@@ -47,5 +37,4 @@ async function typesOf(file: string): Promise<string> {
   return (await Promise.all(parts)).join("\n");
 }
 
-const files = (await readdir(crdFolder)).filter((file) => file.endsWith(".yaml")).sort();
-await writeFile(output, banner + (await Promise.all(files.map(typesOf))).join("\n"));
+await writeFile(output, banner + (await Promise.all(loadDefinitions().map(typesOf))).join("\n"));

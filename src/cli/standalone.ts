@@ -40,7 +40,7 @@ export async function runStandalone(argv: string[], signal: AbortSignal): Promis
   const server = await startApiServer({
     dataDirectory,
     port,
-    definitions: loadDefinitions() as unknown as Parameters<typeof startApiServer>[0]["definitions"],
+    definitions: loadDefinitions(),
     namespaces: [operatorNamespace],
     logger: log,
   });

@@ -1,8 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { load } from "js-yaml";
-import type { JsonObject, PrinterColumn, ResourceDefinition, Verb } from "../../src/apiserver/resource.ts";
-
-const crdFolder = new URL("../../crds/", import.meta.url);
+import type { PrinterColumn, ResourceDefinition, Verb } from "../../src/apiserver/resource.ts";
+import { loadDefinitions } from "../../src/cli/custom-resource-definitions.ts";
 
 const allVerbs: Verb[] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
@@ -27,37 +24,20 @@ export function resourceDefinition(changes: Partial<ResourceDefinition> = {}): R
   };
 }
 
-interface CustomResourceDefinition {
-  spec: {
-    group: string;
-    scope: string;
-    names: Pick<ResourceDefinition, "kind" | "listKind" | "plural" | "singular" | "shortNames" | "categories">;
-    versions: {
-      name: string;
-      additionalPrinterColumns: PrinterColumn[];
-      schema: { openAPIV3Schema: JsonObject };
-    }[];
-  };
-}
-
 /** The project's own definitions, read from crds/. */
 export function projectDefinitions(): ResourceDefinition[] {
-  return readdirSync(crdFolder)
-    .filter((file) => file.endsWith(".yaml"))
-    .sort()
-    .map((file) => {
-      const { spec } = load(readFileSync(new URL(file, crdFolder), "utf8")) as CustomResourceDefinition;
-      const version = spec.versions[0];
-      if (!version) throw new Error(`${file} has no version`);
-      return resourceDefinition({
-        ...spec.names,
-        group: spec.group,
-        version: version.name,
-        namespaced: spec.scope === "Namespaced",
-        schema: version.schema.openAPIV3Schema,
-        printerColumns: version.additionalPrinterColumns,
-      });
+  return loadDefinitions().map(({ metadata, spec }) => {
+    const version = spec.versions[0];
+    if (!version) throw new Error(`${metadata.name} has no version`);
+    return resourceDefinition({
+      ...spec.names,
+      group: spec.group,
+      version: version.name,
+      namespaced: spec.scope === "Namespaced",
+      schema: version.schema.openAPIV3Schema,
+      printerColumns: version.additionalPrinterColumns as unknown as PrinterColumn[],
     });
+  });
 }
 
 export function projectDefinition(kind: string): ResourceDefinition {

@@ -1,10 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { load } from "js-yaml";
 import type { JsonObject } from "../../src/apiserver/resource.ts";
 import { startApiServer } from "../../src/apiserver/server.ts";
+import { type CustomResourceDefinition, loadDefinitions } from "../../src/cli/custom-resource-definitions.ts";
 import { type RawAnswer, RawApi } from "./raw-api.ts";
 
 /** What an API server can do and not every one does. */
@@ -64,20 +63,6 @@ function removeFolder(folder: string): Promise<void> {
   return rm(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 
-const crdFolder = new URL("../../crds/", import.meta.url);
-
-type Definition = JsonObject & {
-  metadata: { name: string };
-  spec: { group: string; versions: { name: string }[]; names: { plural: string } };
-};
-
-/** The project's CustomResourceDefinitions as they stand in crds/. */
-export function customResourceDefinitions(): Definition[] {
-  return readdirSync(crdFolder)
-    .filter((file) => file.endsWith(".yaml"))
-    .map((file) => load(readFileSync(new URL(file, crdFolder), "utf8")) as Definition);
-}
-
 async function prepareCluster(kubeconfigPath: string, folder: string): Promise<ServerUnderTest> {
   const api = await RawApi.create(kubeconfigPath);
   const { major, minor } = (await expectSuccess(api.get("/version"))) as { major: string; minor: string };
@@ -113,7 +98,7 @@ const definitionsPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions
 
 /** Not through the typed client: it drops what its types spell otherwise, such as defaults and list types. */
 async function installDefinitions(api: RawApi): Promise<void> {
-  const definitions = customResourceDefinitions();
+  const definitions = loadDefinitions();
   for (const definition of definitions) {
     const created = await api.send("POST", definitionsPath, { body: definition });
     if (created.code !== 409) await expectSuccess(created);
@@ -128,7 +113,7 @@ async function installDefinitions(api: RawApi): Promise<void> {
   }
 }
 
-async function isServed(api: RawApi, { group, versions, names }: Definition["spec"]): Promise<boolean> {
+async function isServed(api: RawApi, { group, versions, names }: CustomResourceDefinition["spec"]): Promise<boolean> {
   const answer = await api.get(`/apis/${group}/${versions[0]?.name}/${names.plural}?limit=1`);
   return answer.code === 200;
 }
@@ -143,7 +128,7 @@ async function startEmbedded(folder: string): Promise<ServerUnderTest> {
   const server = await startApiServer({
     dataDirectory: join(folder, "data"),
     port: 0,
-    definitions: customResourceDefinitions(),
+    definitions: loadDefinitions(),
   });
   return {
     name: "embedded",

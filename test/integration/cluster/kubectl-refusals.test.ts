@@ -2,9 +2,10 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { JsonObject } from "../../../src/apiserver/resource.ts";
+import { loadDefinitions } from "../../../src/cli/custom-resource-definitions.ts";
 import { type Kubectl, kubectlVersions } from "../../support/kubectl.ts";
 import { KubectlSession } from "../../support/kubectl-session.ts";
-import { type Capability, customResourceDefinitions, needs } from "../../support/server-under-test.ts";
+import { type Capability, needs } from "../../support/server-under-test.ts";
 import { changed, type KindUnderTest, manifest, projectKinds } from "./kinds.ts";
 
 function kindOf(name: string): KindUnderTest {
@@ -205,7 +206,7 @@ describe("kubectl is refused", () => {
       it("to write a CustomResourceDefinition", async function () {
         needs(this, session.server, "no definitionWrites");
         const name = "vmhosts.vacate.dev";
-        const present = customResourceDefinitions().find((definition) => definition.metadata.name === name);
+        const present = loadDefinitions().find((definition) => definition.metadata.name === name);
         const other = { ...present, metadata: { name: "others.vacate.dev" } };
         const notAllowed = /MethodNotAllowed|not supported|does not allow/;
         expect(await kubectl.fails(["create", "--validate=false", "-f", "-"], { input: other })).to.match(notAllowed);
