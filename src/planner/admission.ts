@@ -1,10 +1,9 @@
 import { matchesLabels } from "../api/label-selector.ts";
 import { formatBytes } from "../api/quantity.ts";
+import { chooseHosts, Effort, type HostChoice, rankHosts } from "./host-choice.ts";
 import { type Cluster, guestName, type PlannerHost, type ReservationRequest } from "./inputs.ts";
-import { compare, displacedGuests } from "./placement.ts";
-import { type Plan, planVacating, predictMove } from "./plan.ts";
-import { cheapestSubsets } from "./subsets.ts";
-import { wayBackObstacle } from "./way-back.ts";
+import { displacedGuests } from "./placement.ts";
+import { type Plan, planVacating } from "./plan.ts";
 
 type RefusalReason = "WindowInPast" | "InsufficientHosts" | "Conflict" | "InsufficientCapacity";
 
@@ -18,8 +17,9 @@ export interface Refusal {
 
 export type Admission = { plan: Plan; refusal?: never } | { plan?: never; refusal: Refusal };
 
-/** Sets of hosts tried, cheapest first, before giving up. */
-const mostSubsets = 500;
+/** Pairs of VM and target looked at before a choice of hosts is given up: some seconds on a large cluster. */
+const choiceEffort = 3_000_000;
+const adviceEffort = 500_000;
 /** Later window starts tried for the advice in a refusal. */
 const mostLaterStarts = 16;
 
@@ -32,7 +32,7 @@ export function admit(request: ReservationRequest, cluster: Cluster, wasAdmitted
     const [start, now] = [request.windowStart, cluster.now].map((time) => time.toISOString());
     return { refusal: { reason: "WindowInPast", message: `window.start ${start} is not in the future; it is ${now}` } };
   }
-  const admission = attempt(request, cluster);
+  const admission = attempt(request, cluster, choiceEffort);
   if (!admission.refusal) return admission;
   const fitsFrom = earliestStart(request, cluster, admission.refusal.reason);
   if (!fitsFrom) return admission;
@@ -53,7 +53,7 @@ function hostObstacle(host: PlannerHost, request: ReservationRequest): string | 
   return undefined;
 }
 
-function attempt(request: ReservationRequest, cluster: Cluster): Admission {
+function attempt(request: ReservationRequest, cluster: Cluster, effort: number): Admission {
   const { count } = request;
   const unfit: string[] = [];
   const fit = cluster.hosts.filter((host) => {
@@ -77,42 +77,28 @@ function attempt(request: ReservationRequest, cluster: Cluster): Admission {
     const numbers = `${plural(count, "host")} wanted, ${available.length} of ${fit.length} that qualify ${available.length === 1 ? "is" : "are"} not held`;
     return { refusal: { reason: "Conflict", message: withDetails(numbers, held) } };
   }
-  return chooseHosts(request, cluster, available);
+  return choose(request, cluster, available, new Effort(effort));
 }
 
-/** Tries sets of hosts, cheapest first, until one can be vacated. */
-function chooseHosts(request: ReservationRequest, cluster: Cluster, available: readonly PlannerHost[]): Admission {
-  const ranked = available
-    .map((host) => ({ host, cost: vacatingCost(host, request, cluster) }))
-    .sort((a, b) => a.cost - b.cost || compare(a.host.name, b.host.name));
-  let refusal: Refusal | undefined;
-  let tried = 0;
-  const costs = ranked.map(({ cost }) => cost);
-  for (const subset of cheapestSubsets(costs, request.count)) {
-    if (++tried > mostSubsets) break;
-    const names = subset.map((index) => (ranked[index] as (typeof ranked)[number]).host.name);
-    const plan = planVacating(request, cluster, names);
-    const obstacle = plan.unplaced[0]?.message ?? wayBackObstacle(request, cluster, plan.moves);
-    if (obstacle === undefined) return { plan };
-    // The cheapest choice is the one to explain.
-    refusal ??= { reason: "InsufficientCapacity", message: explain(plan, obstacle) };
+function choose(
+  request: ReservationRequest,
+  cluster: Cluster,
+  available: readonly PlannerHost[],
+  effort: Effort,
+): Admission {
+  const choice = chooseHosts(request, cluster, rankHosts(request, cluster, available), effort);
+  if (!choice) return { refusal: { reason: "InsufficientHosts", message: "no host qualifies" } };
+  if (choice.obstacle !== undefined) {
+    return { refusal: { reason: "InsufficientCapacity", message: explain(choice, choice.obstacle) } };
   }
-  return { refusal: refusal ?? { reason: "InsufficientHosts", message: "no host qualifies" } };
+  return { plan: planVacating(request, cluster, choice.hosts) };
 }
 
-function explain(plan: Plan, obstacle: string): string {
-  const displaced = plan.moves.length + plan.unplaced.length;
-  const placed = `${plan.moves.length} of ${plural(displaced, "displaced VM")} can be placed elsewhere`;
-  return `to vacate ${plan.hosts.join(", ")}, ${placed}; ${obstacle}`;
-}
-
-/** Predicted seconds to vacate the host, coarse so that noise changes no choice. Held hosts stay chosen. */
-function vacatingCost(host: PlannerHost, request: ReservationRequest, cluster: Cluster): number {
-  if (request.heldHosts.includes(host.name)) return 0;
-  const displaced = displacedGuests(request, cluster, [host.name]);
-  const seconds = displaced.reduce((sum, guest) => sum + predictMove(guest, host, host).totalSeconds, 0);
-  // One more than zero: a host that is held already is cheaper than an empty one.
-  return 1 + Math.round(seconds);
+function explain({ hosts, placement }: HostChoice, obstacle: string): string {
+  const { placements, unplaced } = placement;
+  const displaced = plural(placements.length + unplaced.length, "displaced VM");
+  const placed = `${placements.length} of ${displaced} can be placed elsewhere`;
+  return `to vacate ${hosts.join(", ")}, ${placed}; ${obstacle}`;
 }
 
 function presentObstacle(host: PlannerHost, request: ReservationRequest, cluster: Cluster): string | undefined {
@@ -139,7 +125,7 @@ function earliestStart(request: ReservationRequest, cluster: Cluster, reason: Re
       ...host,
       holds: host.holds.filter((hold) => hold.end > windowStart),
     }));
-    if (!attempt(shifted, { ...cluster, hosts }).refusal) return windowStart;
+    if (!attempt(shifted, { ...cluster, hosts }, adviceEffort).refusal) return windowStart;
   }
   return undefined;
 }

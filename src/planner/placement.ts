@@ -1,9 +1,12 @@
 import { matchesLabels } from "../api/label-selector.ts";
-import { type Cluster, guestName, type PlannerGuest, type PlannerHost, type ReservationRequest } from "./inputs.ts";
+import { byName, compare, indexOf } from "./cluster-index.ts";
+import type { Cluster, PlannerGuest, PlannerHost, ReservationRequest } from "./inputs.ts";
+import { improvePlacement, searchPlacement } from "./placement-search.ts";
 import { Room } from "./room.ts";
+import { whyNowhere } from "./shortfall.ts";
 
 /** Where a displaced VM goes. */
-interface Placement {
+export interface Placement {
   guest: PlannerGuest;
   /** The host it leaves. */
   from: string;
@@ -31,21 +34,26 @@ export interface PlacementOptions {
 /** How to choose among open hosts: to keep load even, or else to leave large gaps for large VMs. */
 type Preference = "mostFree" | "leastFree";
 
+/** Targets that take this little longer than the fastest are as good: then balance decides, and noise does not. */
+const negligibleSlowdown = 1.02;
+
 /** VMs that may not be on the given hosts during the window, by name. */
 export function displacedGuests(
-  request: ReservationRequest,
+  request: Pick<ReservationRequest, "namespace" | "guests">,
   cluster: Cluster,
   hostNames: readonly string[],
 ): PlannerGuest[] {
-  return cluster.guests
-    .filter((guest) => guest.hostName !== undefined && hostNames.includes(guest.hostName) && !mayStay(request, guest))
-    .sort((a, b) => compare(guestName(a), guestName(b)));
+  const { guestsByHost } = indexOf(cluster);
+  return hostNames
+    .flatMap((name) => guestsByHost.get(name) ?? [])
+    .filter((guest) => !mayStay(request, guest))
+    .sort(byName);
 }
 
 /**
  * Finds a host for every VM that has to leave the given ones: never one that is vacated itself, held by another
  * reservation before this window is over, unschedulable, silent, or without room. A VM's open home comes first, then
- * the host with the most room.
+ * the hosts to which it moves fastest, then the one with the most room.
  */
 export function placeDisplaced(
   request: ReservationRequest,
@@ -53,83 +61,132 @@ export function placeDisplaced(
   hostNames: readonly string[],
   options: PlacementOptions = {},
 ): PlacementResult {
-  const displaced = displacedGuests(request, cluster, hostNames);
-  const even = attempt(displaced, request, cluster, hostNames, options, "mostFree");
-  if (even.unplaced.length === 0) return even;
-  const tight = attempt(displaced, request, cluster, hostNames, options, "leastFree");
-  return tight.unplaced.length < even.unplaced.length ? tight : even;
+  const placing = new Placing(request, cluster, hostNames, options);
+  const even = placing.greedily("mostFree");
+  if (even.unplaced.length === 0) return placing.improved(even);
+  const tight = placing.greedily("leastFree");
+  if (tight.unplaced.length === 0) return placing.improved(tight);
+  return placing.exhaustively() ?? (tight.unplaced.length < even.unplaced.length ? tight : even);
 }
 
 /** Whether displaced VMs of this reservation may go to the host, apart from room. */
-function isOpenTarget(host: PlannerHost, request: ReservationRequest, now: Date): boolean {
+export function isOpenTarget(host: PlannerHost, request: ReservationRequest, now: Date): boolean {
   if (!host.isReady || host.isUnschedulable) return false;
   return !host.holds.some((hold) => hold.end > now && hold.closedFrom < request.windowEnd);
 }
 
-function attempt(
-  displaced: readonly PlannerGuest[],
-  request: ReservationRequest,
-  cluster: Cluster,
-  hostNames: readonly string[],
-  { fixed, avoid }: PlacementOptions,
-  preference: Preference,
-): PlacementResult {
-  const room = new Room(cluster.hosts, cluster.guests);
-  const targets = cluster.hosts
-    .filter((host) => !hostNames.includes(host.name) && isOpenTarget(host, request, cluster.now))
+/** Names of the hosts that displaced VMs may go to, apart from room; in the cluster's order. */
+export function openTargets(request: ReservationRequest, cluster: Cluster, hostNames: readonly string[]): string[] {
+  const vacated = new Set(hostNames);
+  return cluster.hosts
+    .filter((host) => !vacated.has(host.name) && isOpenTarget(host, request, cluster.now))
     .map(({ name }) => name);
-  const result: PlacementResult = { placements: [], unplaced: [] };
-  const settle = (guest: PlannerGuest, to: string) => {
-    room.take(guest, to);
-    result.placements.push({ guest, from: guest.hostName ?? "", to });
+}
+
+/** One attempt after the other at the same VMs and hosts. */
+class Placing {
+  readonly #cluster: Cluster;
+  readonly #displaced: readonly PlannerGuest[];
+  readonly #targets: readonly string[];
+  readonly #options: PlacementOptions;
+
+  constructor(request: ReservationRequest, cluster: Cluster, hostNames: readonly string[], options: PlacementOptions) {
+    this.#cluster = cluster;
+    this.#displaced = displacedGuests(request, cluster, hostNames);
+    this.#targets = openTargets(request, cluster, hostNames);
+    this.#options = options;
+  }
+
+  greedily(preference: Preference): PlacementResult {
+    const { room, settled, open } = this.#start();
+    const result: PlacementResult = { placements: settled, unplaced: [] };
+    for (const guest of open.sort(byNeed)) {
+      const to = this.#choose(guest, room, preference);
+      if (to === undefined) {
+        result.unplaced.push({ guest, message: whyNowhere(guest, this.#targets, room) });
+        continue;
+      }
+      room.take(guest, to);
+      result.placements.push({ guest, from: guest.hostName ?? "", to });
+    }
+    return result;
+  }
+
+  /** A placement by search; undefined when there is none, or none was found with bounded effort. */
+  exhaustively(): PlacementResult | undefined {
+    const { room, settled, open } = this.#start();
+    if (open.some((guest) => !guest.isMovable)) return undefined;
+    const found = searchPlacement({ guests: open, targets: this.#targets, room, cost: this.#cost });
+    return found && { placements: [...settled, ...found], unplaced: [] };
+  }
+
+  /** The same with less to be paid, when that is possible. */
+  improved(result: PlacementResult): PlacementResult {
+    const { room, settled, open } = this.#start();
+    const fixed = new Set(settled.map(({ guest }) => guest.uid));
+    const placements = result.placements.filter(({ guest }) => !fixed.has(guest.uid));
+    const better = improvePlacement({ guests: open, targets: this.#targets, room, cost: this.#cost }, placements);
+    return better ? { placements: [...settled, ...better], unplaced: [] } : result;
+  }
+
+  /** Room with everybody where it is and the fixed targets taken, and who has no target yet. */
+  #start(): { room: Room; settled: Placement[]; open: PlannerGuest[] } {
+    const room = new Room(this.#cluster.hosts, this.#cluster.guests);
+    const settled: Placement[] = [];
+    const open: PlannerGuest[] = [];
+    for (const guest of this.#displaced) {
+      const to = this.#options.fixed?.get(guest.uid);
+      if (to === undefined || !this.#targets.includes(to) || !room.fits(guest, to)) {
+        open.push(guest);
+        continue;
+      }
+      room.take(guest, to);
+      settled.push({ guest, from: guest.hostName ?? "", to });
+    }
+    return { room, settled, open };
+  }
+
+  #choose(guest: PlannerGuest, room: Room, preference: Preference): string | undefined {
+    if (!guest.isMovable) return undefined;
+    const fitting = this.#targets.filter((name) => room.fits(guest, name));
+    const avoided = this.#options.avoid?.get(guest.uid);
+    const untried = avoided ? fitting.filter((name) => !avoided.has(name)) : fitting;
+    const choices = untried.length > 0 ? untried : fitting;
+    if (guest.homeName !== undefined && choices.includes(guest.homeName)) return guest.homeName;
+    const { costs } = indexOf(this.#cluster);
+    const seconds = choices.map((name) => costs.seconds(guest, name));
+    const most = negligibleSlowdown * seconds.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY);
+    const sign = preference === "mostFree" ? -1 : 1;
+    let best: { name: string; cpus: number; memoryBytes: number } | undefined;
+    for (const [index, name] of choices.entries()) {
+      if ((seconds[index] ?? 0) > most) continue;
+      const one = { name, ...room.free(name, guest) };
+      if (!best || byRoom(one, best, sign) < 0) best = one;
+    }
+    return best?.name;
+  }
+
+  /** Seconds that the move is worth: away from home it will have to be made twice, and what failed is a last resort. */
+  readonly #cost = (guest: PlannerGuest, to: string): number => {
+    const seconds = indexOf(this.#cluster).costs.seconds(guest, to);
+    if (this.#options.avoid?.get(guest.uid)?.has(to)) return 100 * (1 + seconds);
+    return guest.homeName === undefined || guest.homeName === to ? seconds : 2 * seconds;
   };
-  const open: PlannerGuest[] = [];
-  for (const guest of displaced) {
-    const target = fixed?.get(guest.uid);
-    const stays = target !== undefined && targets.includes(target) && room.obstacle(guest, target) === undefined;
-    if (stays) settle(guest, target);
-    else open.push(guest);
-  }
-  for (const guest of open.sort(byNeed)) {
-    const target = choose(guest, targets, room, avoid?.get(guest.uid), preference);
-    if (target !== undefined) settle(guest, target);
-    else result.unplaced.push({ guest, message: whyNowhere(guest, targets, room) });
-  }
-  return result;
 }
 
-function choose(
-  guest: PlannerGuest,
-  targets: readonly string[],
-  room: Room,
-  avoid: ReadonlySet<string> | undefined,
-  preference: Preference,
-): string | undefined {
-  if (!guest.isMovable) return undefined;
-  const fitting = targets.filter((name) => room.obstacle(guest, name) === undefined);
-  const untried = fitting.filter((name) => !avoid?.has(name));
-  const choices = untried.length > 0 ? untried : fitting;
-  if (guest.homeName !== undefined && choices.includes(guest.homeName)) return guest.homeName;
-  const sign = preference === "mostFree" ? -1 : 1;
-  return choices.sort((a, b) => {
-    const [freeA, freeB] = [room.free(a, guest), room.free(b, guest)];
-    const difference = freeA.memoryBytes - freeB.memoryBytes || freeA.cpus - freeB.cpus;
-    return sign * difference || compare(a, b);
-  })[0];
+interface NamedRoom {
+  name: string;
+  cpus: number;
+  memoryBytes: number;
 }
 
-function whyNowhere(guest: PlannerGuest, targets: readonly string[], room: Room): string {
-  if (!guest.isMovable) return `VM ${guestName(guest)} on ${guest.hostName} is never migrated (migration.policy)`;
-  const need = `VM ${guestName(guest)} (${guest.cpus} CPUs, ${guest.memoryBytes / 2 ** 20} MiB)`;
-  if (targets.length === 0) return `${need} has nowhere to go: no other host is ready, schedulable and not held`;
-  const listed = targets.slice(0, 5).map((name) => `${name} ${room.obstacle(guest, name)}`);
-  const more = targets.length > listed.length ? `; and ${targets.length - listed.length} more` : "";
-  return `${need} fits on no other host: ${listed.join("; ")}${more}`;
+function byRoom(a: NamedRoom, b: NamedRoom, sign: number): number {
+  return sign * (a.memoryBytes - b.memoryBytes || a.cpus - b.cpus) || compare(a.name, b.name);
 }
 
 /** Those that are hardest to place come first. */
-function byNeed(a: PlannerGuest, b: PlannerGuest): number {
-  return b.memoryBytes - a.memoryBytes || b.cpus - a.cpus || compare(guestName(a), guestName(b));
+export function byNeed(a: PlannerGuest, b: PlannerGuest): number {
+  return b.memoryBytes - a.memoryBytes || b.cpus - a.cpus || byName(a, b);
 }
 
 /** Whether the reservation lets the VM be on its hosts. */
@@ -139,9 +196,4 @@ function mayStay(
 ): boolean {
   if (request.guests === undefined || guest.namespace !== request.namespace) return false;
   return matchesLabels(request.guests, guest.labels);
-}
-
-/** By code units: the same everywhere, whatever the locale. */
-export function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

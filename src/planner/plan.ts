@@ -1,9 +1,13 @@
 import { createHash } from "node:crypto";
 import { type DurationDistribution, quantileSeconds } from "../model/duration-distribution.ts";
-import { type Confidence, lowest, type MigrationPrediction, predictMigration } from "../model/predict-migration.ts";
-import { type Cluster, guestName, type PlannerGuest, type PlannerHost, type ReservationRequest } from "./inputs.ts";
-import { compare, type PlacementOptions, placeDisplaced, type Unplaced } from "./placement.ts";
+import { type Confidence, lowest, type MigrationPrediction } from "../model/predict-migration.ts";
+import { compare, indexOf } from "./cluster-index.ts";
+import { type Cluster, guestName, type PlannerGuest, type ReservationRequest } from "./inputs.ts";
+import { predictMove } from "./move-cost.ts";
+import { type PlacementOptions, placeDisplaced, type Unplaced } from "./placement.ts";
 import { predictSchedule } from "./schedule.ts";
+
+export { predictMove } from "./move-cost.ts";
 
 interface PlannedMove {
   guest: PlannerGuest;
@@ -37,7 +41,7 @@ export function planVacating(
 ): Plan {
   const hosts = [...hostNames].sort(compare);
   const { placements, unplaced } = placeDisplaced(request, cluster, hosts, options);
-  const byName = new Map(cluster.hosts.map((host) => [host.name, host]));
+  const { hosts: byName } = indexOf(cluster);
   const moves = placements
     .map((placement) => ({
       ...placement,
@@ -56,21 +60,6 @@ export function planVacating(
     hash: planHash(hosts, moves, parallelMigrations),
     unplaced,
   };
-}
-
-/** Predicts one VM's move between two hosts. */
-export function predictMove(
-  guest: PlannerGuest,
-  from: PlannerHost | undefined,
-  to: PlannerHost | undefined,
-): MigrationPrediction {
-  const links = [from?.linkBytesPerSecond, to?.linkBytesPerSecond].filter((link) => link !== undefined);
-  return predictMigration({
-    source: from?.model,
-    target: to?.model,
-    stateBytes: guest.stateBytes,
-    linkBytesPerSecond: Math.min(...links),
-  });
 }
 
 /** Sizes that differ by less than about a fifth are the same for order and hash. */

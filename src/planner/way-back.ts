@@ -1,5 +1,5 @@
 import { type Cluster, guestName, type PlannerGuest, type ReservationRequest } from "./inputs.ts";
-import { Room } from "./room.ts";
+import { describeObstacle, Room } from "./room.ts";
 
 interface Displacement {
   guest: PlannerGuest;
@@ -23,8 +23,11 @@ export function wayBackObstacle(
   for (const { guest, from } of moves) {
     if (!request.returnsAfterwards && guest.homeName === undefined) continue;
     const choices = guest.homeName === undefined ? [from] : [guest.homeName, from];
-    const back = choices.find((name) => room.obstacle(guest, name) === undefined);
-    if (back === undefined) return `VM ${guestName(guest)} could not return: ${from} ${room.obstacle(guest, from)}`;
+    const back = choices.find((name) => room.fits(guest, name));
+    if (back === undefined) {
+      const obstacle = room.obstacle(guest, from);
+      return `VM ${guestName(guest)} could not return: ${from} ${obstacle && describeObstacle(obstacle)}`;
+    }
     room.take(guest, back);
   }
   return undefined;

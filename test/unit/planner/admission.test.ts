@@ -102,7 +102,7 @@ describe("admit", () => {
       reason: "InsufficientCapacity",
       message:
         "to vacate host-a, 0 of 1 displaced VM can be placed elsewhere; VM default/large (1 CPUs, 2048 MiB) fits on no " +
-        "other host: host-b has 7 CPUs and 512.0 MiB free",
+        "other host: host-b has 7 CPUs and 512.0 MiB free; 1.5 GiB of memory short on host-b, the nearest",
     });
   });
 
