@@ -17,6 +17,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: "run the host agent, on every VM host",
     load: async () => (await import("./agent.ts")).runAgent,
   },
+  plan: {
+    summary: "say what would become of a reservation, and change nothing",
+    load: async () => (await import("./plan.ts")).runPlan,
+  },
   sample: {
     summary: "print a manifest to start from",
     load: async () => (await import("./sample.ts")).runSample,
