@@ -69,6 +69,8 @@ export interface ReservationRequest {
   onTimeTarget: number;
   /** Migrations at once; absent lets the planner decide. */
   parallelMigrations?: number | undefined;
+  /** How many at once the present plan has: it is changed only for a reason. Absent while there is no plan. */
+  presentParallelMigrations?: number | undefined;
   /** Whether displaced VMs without a home go back. */
   returnsAfterwards: boolean;
   /** Hosts that it holds already and keeps when they still qualify. */

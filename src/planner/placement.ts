@@ -70,13 +70,13 @@ export function placeDisplaced(
 }
 
 /** Whether displaced VMs of this reservation may go to the host, apart from room. */
-export function isOpenTarget(host: PlannerHost, request: ReservationRequest, now: Date): boolean {
+function isOpenTarget(host: PlannerHost, request: ReservationRequest, now: Date): boolean {
   if (!host.isReady || host.isUnschedulable) return false;
   return !host.holds.some((hold) => hold.end > now && hold.closedFrom < request.windowEnd);
 }
 
 /** Names of the hosts that displaced VMs may go to, apart from room; in the cluster's order. */
-export function openTargets(request: ReservationRequest, cluster: Cluster, hostNames: readonly string[]): string[] {
+function openTargets(request: ReservationRequest, cluster: Cluster, hostNames: readonly string[]): string[] {
   const vacated = new Set(hostNames);
   return cluster.hosts
     .filter((host) => !vacated.has(host.name) && isOpenTarget(host, request, cluster.now))
@@ -185,7 +185,7 @@ function byRoom(a: NamedRoom, b: NamedRoom, sign: number): number {
 }
 
 /** Those that are hardest to place come first. */
-export function byNeed(a: PlannerGuest, b: PlannerGuest): number {
+function byNeed(a: PlannerGuest, b: PlannerGuest): number {
   return b.memoryBytes - a.memoryBytes || b.cpus - a.cpus || byName(a, b);
 }
 

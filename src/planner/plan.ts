@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { type DurationDistribution, quantileSeconds } from "../model/duration-distribution.ts";
+import type { DurationDistribution } from "../model/duration-distribution.ts";
 import { type Confidence, lowest, type MigrationPrediction } from "../model/predict-migration.ts";
 import { compare, indexOf } from "./cluster-index.ts";
+import { type Contention, contentionBetween } from "./contention.ts";
 import { type Cluster, guestName, type PlannerGuest, type ReservationRequest } from "./inputs.ts";
 import { predictMove } from "./move-cost.ts";
+import { chooseParallelism, type ParallelChoice } from "./parallelism.ts";
 import { type PlacementOptions, placeDisplaced, type Unplaced } from "./placement.ts";
-import { predictSchedule } from "./schedule.ts";
 
 export { predictMove } from "./move-cost.ts";
 
@@ -14,6 +15,8 @@ interface PlannedMove {
   from: string;
   to: string;
   prediction: MigrationPrediction;
+  /** What others on the same hosts at the same time cost it. */
+  contention: Contention;
 }
 
 export interface Plan {
@@ -30,6 +33,8 @@ export interface Plan {
   hash: string;
   /** Displaced VMs without a target; the plan is feasible when there is none. */
   unplaced: Unplaced[];
+  /** Degrees of parallelism that were looked at; the chosen one among them. */
+  parallelChoices: Omit<ParallelChoice, "moves">[];
 }
 
 /** Plans how to vacate the given hosts. Deterministic: the same input gives the same plan. */
@@ -42,23 +47,26 @@ export function planVacating(
   const hosts = [...hostNames].sort(compare);
   const { placements, unplaced } = placeDisplaced(request, cluster, hosts, options);
   const { hosts: byName } = indexOf(cluster);
-  const moves = placements
-    .map((placement) => ({
-      ...placement,
-      prediction: predictMove(placement.guest, byName.get(placement.from), byName.get(placement.to)),
-    }))
+  const longest = placements
+    .map((placement) => {
+      const [from, to] = [byName.get(placement.from), byName.get(placement.to)];
+      const contention = contentionBetween(from?.model, to?.model);
+      return { ...placement, prediction: predictMove(placement.guest, from, to), contention };
+    })
     .sort(longestFirst);
-  const parallelMigrations = request.parallelMigrations ?? 1;
-  const duration = predictSchedule(moves, parallelMigrations);
+  const { chosen, considered } = chooseParallelism(longest, request, cluster.now);
+  const { parallelMigrations, duration, allowanceSeconds } = chosen;
+  const moves = [...chosen.moves];
   return {
     hosts,
     moves,
     parallelMigrations,
     duration,
-    allowanceSeconds: quantileSeconds(duration, request.onTimeTarget),
+    allowanceSeconds,
     confidence: lowest(moves.map((move) => move.prediction.confidence)),
     hash: planHash(hosts, moves, parallelMigrations),
     unplaced,
+    parallelChoices: considered.map(({ moves: _, ...choice }) => choice),
   };
 }
 

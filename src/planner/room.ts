@@ -102,7 +102,7 @@ export function describeObstacle(obstacle: Obstacle): string {
 }
 
 /** Whether one of the two stays apart from the other. */
-export function areApart(a: PlannerGuest, b: PlannerGuest): boolean {
+function areApart(a: PlannerGuest, b: PlannerGuest): boolean {
   return staysApartFrom(a, b) || staysApartFrom(b, a);
 }
 

@@ -18,7 +18,7 @@ const longestWindowSeconds = 720 * 3600;
  * @throws RangeError naming the field, its value and what would be right
  */
 export function requestOf(view: Pick<ReservationView, "reservation" | "hosts">): ReservationRequest {
-  const { metadata, spec } = view.reservation;
+  const { metadata, spec, status } = view.reservation;
   const { hosts, window } = spec;
   const start = new Date(window.start);
   if (Number.isNaN(start.getTime())) {
@@ -43,6 +43,7 @@ export function requestOf(view: Pick<ReservationView, "reservation" | "hosts">):
     guests: spec.guests === undefined ? undefined : (spec.guests.selector ?? {}),
     onTimeTarget: parseShare(spec.onTimeTarget ?? "99%"),
     parallelMigrations: spec.parallelMigrations,
+    presentParallelMigrations: status?.plan?.parallelMigrations,
     returnsAfterwards: (spec.afterwards ?? "Return") === "Return",
     heldHosts: heldHostNames(view),
   };

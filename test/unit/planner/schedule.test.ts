@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { spreadSeconds } from "../../../src/model/duration-distribution.ts";
+import { quantileSeconds, spreadSeconds } from "../../../src/model/duration-distribution.ts";
 import type { MigrationPrediction } from "../../../src/model/predict-migration.ts";
-import { predictSchedule, type ScheduledMove } from "../../../src/planner/schedule.ts";
+import { normalDraws } from "../../../src/planner/normal-draws.ts";
+import { expectedSeconds, predictSchedule, type ScheduledMove } from "../../../src/planner/schedule.ts";
 
 const prediction = (copySeconds: number, ownSeconds: number): MigrationPrediction => ({
   suspendSeconds: ownSeconds / 2,
@@ -20,6 +21,14 @@ const move = (from: string, to: string, copy = 8, own = 2): ScheduledMove => ({
   prediction: prediction(copy, own),
 });
 const handlingSeconds = 0.3;
+const scaled = (one: ScheduledMove, factor: number): ScheduledMove => ({
+  ...one,
+  prediction: prediction(one.prediction.copySeconds * factor, 2 * one.prediction.suspendSeconds * factor),
+});
+const certain = (one: ScheduledMove): ScheduledMove => ({
+  ...one,
+  prediction: { ...one.prediction, standardDeviationSeconds: 0, systematicStandardDeviationSeconds: 0 },
+});
 
 describe("predictSchedule", () => {
   it("should take no time for nothing", () => {
@@ -33,9 +42,12 @@ describe("predictSchedule", () => {
     expect(total.standardDeviationSeconds).to.be.closeTo(Math.sqrt(3 + 4 * 0.15 ** 2), 1e-9);
   });
 
-  it("should run moves side by side when they share no link", () => {
-    const total = predictSchedule([move("a", "c"), move("b", "d")], 2);
-    expect(total.meanSeconds).to.be.closeTo(10 + 2 * handlingSeconds, 1e-9);
+  it("should run moves side by side when they share no link, and wait for the slower one", () => {
+    const pair = [move("a", "c"), move("b", "d")];
+    expect(predictSchedule(pair.map(certain), 2).meanSeconds).to.be.closeTo(10 + 2 * handlingSeconds, 0.1);
+    // The larger of two normal values lies 1/√π standard deviations above their mean.
+    const later = 1 / Math.sqrt(Math.PI);
+    expect(predictSchedule(pair, 2).meanSeconds).to.be.closeTo(10 + 2 * handlingSeconds + later, 0.1);
   });
 
   it("should share a link evenly, by source or target", () => {
@@ -43,7 +55,44 @@ describe("predictSchedule", () => {
       [move("a", "c"), move("a", "d")],
       [move("a", "c"), move("b", "c")],
     ]) {
-      expect(predictSchedule(pair, 2).meanSeconds).to.be.closeTo(18 + 2 * handlingSeconds, 1e-9);
+      expect(predictSchedule(pair.map(certain), 2).meanSeconds).to.be.closeTo(18 + 2 * handlingSeconds, 0.1);
+    }
+  });
+
+  it("should take longer at once than one after another where that was observed", () => {
+    // Published: one after another 206 s, four at once 269 s.
+    const alone = 206 / 4 - handlingSeconds;
+    const contention = { preparation: 0, suspend: 0, copy: (269 / alone - 1) / 3, resume: 0 };
+    const four = [1, 2, 3, 4].map(() => ({ ...certain(move("a", "b", alone, 0)), contention }));
+    expect(predictSchedule(four, 1).meanSeconds).to.be.closeTo(206, 0.5);
+    expect(predictSchedule(four, 4).meanSeconds).to.be.closeTo(269, 1);
+  });
+
+  it("should begin a move only when those that it waits for are over", () => {
+    const first = { ...certain(move("b", "c")), guest: { uid: "first" } };
+    const second = { ...certain(move("a", "b")), guest: { uid: "second" }, waitsFor: ["first"] };
+    expect(predictSchedule([second, first], 2).meanSeconds).to.be.closeTo(20 + 3 * handlingSeconds, 0.1);
+    const circle = [second, { ...first, waitsFor: ["second"] }];
+    expect(predictSchedule(circle, 2).meanSeconds).to.be.closeTo(20 + 3 * handlingSeconds, 0.1);
+  });
+
+  it("should hold what its quantiles say, however many at once", () => {
+    const hosts = ["a", "b", "c"];
+    const moves = Array.from({ length: 12 }, (_, index) =>
+      move(hosts[index % 3] ?? "", `target-${index % 4}`, 4 + index, 2),
+    );
+    // Drawn by other means than the prediction's own: a fresh seed, and every phase by itself.
+    const normal = normalDraws(4711);
+    for (const parallel of [1, 2, 4]) {
+      const within = quantileSeconds({ ...predictSchedule(moves, parallel), degreesOfFreedom: 1e6 }, 0.9);
+      let covered = 0;
+      const draws = 3000;
+      for (let draw = 0; draw < draws; draw++) {
+        const shared = normal() / 20;
+        const drawn = moves.map((one) => certain(scaled(one, 1 + shared + normal() / 10)));
+        covered += expectedSeconds(drawn, parallel) + handlingSeconds <= within ? 1 : 0;
+      }
+      expect(covered / draws, `${parallel} at once`).to.be.within(0.88, 0.92);
     }
   });
 

@@ -1,0 +1,73 @@
+import type { OverheadModelStatus } from "../api/types.gen.ts";
+import { fittedSeconds } from "../model/linear-fit.ts";
+import { belongsToPhase, fitPhase, type Observation, type Phase } from "../model/phase-fits.ts";
+
+/**
+ * How much longer each phase takes for every further migration that does the same on the same host, as a share of the
+ * time it takes alone: 0 is no contention, 1 an even share of something that one alone fills, above 1 is worse than
+ * one after another.
+ */
+export type Contention = Readonly<Record<Phase, number>>;
+
+/** What is assumed while nothing was seen: copies share their links, nothing else is short. */
+export const assumedContention: Contention = { preparation: 0, suspend: 0, copy: 1, resume: 0 };
+
+/** Weight of the assumption, in observations. */
+const assumedObservations = 2;
+const mostContention = 4;
+/** Phases shorter than this are all noise. */
+const shortestSeconds = 0.02;
+
+/** Contention of a migration: the source's for the suspend, the target's for the other phases. */
+export function contentionBetween(
+  source: OverheadModelStatus | undefined,
+  target: OverheadModelStatus | undefined,
+): Contention {
+  return { ...learned(target), suspend: learned(source).suspend };
+}
+
+/** A status is never changed in place. */
+const known = new WeakMap<OverheadModelStatus, Contention>();
+
+function learned(model: OverheadModelStatus | undefined): Contention {
+  if (!model?.history?.some(isShared)) return assumedContention;
+  const before = known.get(model);
+  if (before) return before;
+  const contention = {
+    ...assumedContention,
+    suspend: phaseContention(model.history, "suspend"),
+    copy: phaseContention(model.history, "copy"),
+    resume: phaseContention(model.history, "resume"),
+  };
+  known.set(model, contention);
+  return contention;
+}
+
+/** The median of what was seen and what is assumed: one migration that hung does not move it. */
+function phaseContention(history: readonly Observation[], phase: "suspend" | "copy" | "resume"): number {
+  const alone = history.filter((observation) => !isShared(observation));
+  const fit = fitPhase(alone, phase, 0);
+  if (!fit) return assumedContention[phase];
+  const seen = history.flatMap((observation) => {
+    const { stateBytes, parallel = 1, measuredMilliseconds } = observation;
+    const milliseconds = measuredMilliseconds?.[phase];
+    if (!isShared(observation) || !belongsToPhase(observation, phase)) return [];
+    if (stateBytes === undefined || milliseconds === undefined || !Number.isFinite(milliseconds)) return [];
+    const aloneSeconds = fittedSeconds(fit, stateBytes);
+    if (aloneSeconds < shortestSeconds) return [];
+    return [(milliseconds / 1000 / aloneSeconds - 1) / (parallel - 1)];
+  });
+  const assumed = Array.from({ length: assumedObservations }, () => assumedContention[phase]);
+  return Math.min(mostContention, Math.max(0, median([...seen, ...assumed])));
+}
+
+function isShared({ parallel = 1 }: Observation): boolean {
+  return parallel > 1;
+}
+
+/** @param values at least one */
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
+}
