@@ -15,7 +15,8 @@ import { VMHostController } from "../../src/controllers/vmhost/vmhost-controller
 import { createMetrics } from "../../src/metrics/metrics.ts";
 import { isConflict } from "../../src/runtime/client.ts";
 import { findCondition } from "../../src/runtime/condition.ts";
-import type { FakeAgent, FakeAgentOptions } from "./fake-agent.ts";
+import type { SimulatedAgentOptions } from "../../src/simulation/simulated-agent.ts";
+import type { FakeAgent } from "./fake-agent.ts";
 import { FakeClient } from "./fake-client.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
 import { FakeHosts } from "./fake-hosts.ts";
@@ -70,7 +71,7 @@ export class ControllerBench {
   }
 
   /** A VMHost and its agent. */
-  addHost(name: string, options: FakeAgentOptions = {}, spec: Partial<VMHostSpec> = {}): FakeAgent {
+  addHost(name: string, options: SimulatedAgentOptions = {}, spec: Partial<VMHostSpec> = {}): FakeAgent {
     const agent = this.hosts.add(name, options);
     this.client.seed(vmHosts, vmHost(name, spec));
     return agent;

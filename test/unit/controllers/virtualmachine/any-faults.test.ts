@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { StateLanding } from "../../../../src/agent/protocol/types.ts";
+import { transferSteps } from "../../../../src/simulation/simulated-transfer.ts";
 import { ControllerBench } from "../../../support/controller-bench.ts";
 import type { FakeAgent } from "../../../support/fake-agent.ts";
-import { transferSteps } from "../../../support/fake-transfer.ts";
 
 const hostNames = ["host-a", "host-b", "host-c"];
 const landing = fc.constantFrom<StateLanding>("RAM", "Disk");

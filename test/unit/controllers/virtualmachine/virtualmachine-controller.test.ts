@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { virtualMachines, vmHosts } from "../../../../src/api/resources.ts";
+import { transferSteps } from "../../../../src/simulation/simulated-transfer.ts";
 import { ControllerBench } from "../../../support/controller-bench.ts";
-import { transferSteps } from "../../../support/fake-transfer.ts";
 import { reconcileContext } from "../../../support/recording-events.ts";
 
 describe("virtualmachine controller", () => {

@@ -1,6 +1,6 @@
-import { AgentError } from "../../src/agent/protocol/client.ts";
-import type * as protocol from "../../src/agent/protocol/types.ts";
-import type { FakeAgent } from "./fake-agent.ts";
+import { AgentError } from "../agent/protocol/client.ts";
+import type * as protocol from "../agent/protocol/types.ts";
+import type { SimulatedAgent } from "./simulated-agent.ts";
 
 export function refuse(reason: protocol.AgentReason, message: string): never {
   throw new AgentError(reason, message, 409);
@@ -14,7 +14,7 @@ function newReport(id: string, uid: string, role: protocol.MigrationRole, epoch:
 
 /** Orders to a migration's source. */
 export const sourceOrders = {
-  prepare(agent: FakeAgent, order: protocol.PrepareSourceOrder): protocol.PrepareSourceAnswer {
+  prepare(agent: SimulatedAgent, order: protocol.PrepareSourceOrder): protocol.PrepareSourceAnswer {
     const { migrationId: id, uid, epoch } = order;
     const guest = agent.held.get(uid) ?? refuse("NotFound", `${agent.hostName} does not hold ${uid}`);
     if (guest.epoch !== epoch) refuse("StaleEpoch", `${uid} is held under epoch ${guest.epoch}, not ${epoch}`);
@@ -44,14 +44,14 @@ export const sourceOrders = {
     return { configuration, stateBytes, fingerprint: `fingerprint-of-${agent.hostName}` };
   },
 
-  begin(agent: FakeAgent, order: protocol.BeginMigrationOrder): Report {
+  begin(agent: SimulatedAgent, order: protocol.BeginMigrationOrder): Report {
     const report = agent.reports.get(order.migrationId) ?? refuse("NotFound", `no migration ${order.migrationId}`);
     if (report.step !== "Prepared") return report;
     agent.hosts.beginTransfer(agent, report, order.target.token);
     return report;
   },
 
-  abort(agent: FakeAgent, report: Report): Report {
+  abort(agent: SimulatedAgent, report: Report): Report {
     if (["HandedOver", "Running", "Released"].includes(report.step)) {
       refuse("PastPointOfNoReturn", `migration ${report.id} is at ${report.step}`);
     }
@@ -59,7 +59,7 @@ export const sourceOrders = {
     return sourceOrders.rollBack(agent, report, "Aborted");
   },
 
-  rollBack(agent: FakeAgent, report: Report, reason: protocol.AgentReason): Report {
+  rollBack(agent: SimulatedAgent, report: Report, reason: protocol.AgentReason): Report {
     if (report.step === "RolledBack") return report;
     const { migrationId: _id, ...rest } = agent.held.get(report.uid) ?? refuse("NotFound", `no guest ${report.uid}`);
     agent.held.set(report.uid, rest.state === "Suspended" ? { ...rest, state: "Running" } : rest);
@@ -67,7 +67,7 @@ export const sourceOrders = {
     return agent.setReport(report.id, { step: "RolledBack", settled: true, reason, message: `rolled back: ${reason}` });
   },
 
-  release(agent: FakeAgent, report: Report): Report {
+  release(agent: SimulatedAgent, report: Report): Report {
     const isLost = report.step === "Copying" && report.reason === "StateLost";
     if (!isLost && !["HandedOver", "Running", "Released"].includes(report.step)) {
       refuse("WrongState", `migration ${report.id} is ${report.step}`);
@@ -77,7 +77,7 @@ export const sourceOrders = {
     return agent.setReport(report.id, { step: "Released", settled: true });
   },
 
-  reclaim(agent: FakeAgent, report: Report, epoch: number): Report {
+  reclaim(agent: SimulatedAgent, report: Report, epoch: number): Report {
     if (epoch !== report.epoch + 2) refuse("StaleEpoch", `a reclaim takes epoch ${report.epoch + 2}`);
     if (report.step === "RolledBack") return report;
     const guest = agent.held.get(report.uid) ?? refuse("NotFound", `no guest ${report.uid}`);
@@ -91,7 +91,7 @@ export const sourceOrders = {
 
 /** Orders to a migration's target. */
 export const targetOrders = {
-  prepare(agent: FakeAgent, order: protocol.PrepareTargetOrder): protocol.PrepareTargetAnswer {
+  prepare(agent: SimulatedAgent, order: protocol.PrepareTargetOrder): protocol.PrepareTargetAnswer {
     const { migrationId: id, configuration, epoch } = order;
     if (!agent.reports.has(id)) {
       const held = agent.held.get(configuration.uid);
@@ -107,7 +107,7 @@ export const targetOrders = {
     return { fingerprint: `fingerprint-of-${agent.hostName}`, token: `${agent.hostName}/${id}`, dataPort: 7000 };
   },
 
-  abort(agent: FakeAgent, report: Report): Report {
+  abort(agent: SimulatedAgent, report: Report): Report {
     if (report.step === "Loaded" || report.step === "Running") {
       refuse("PastPointOfNoReturn", `migration ${report.id} is ${report.step}: this target voted`);
     }
@@ -115,7 +115,7 @@ export const targetOrders = {
     return targetOrders.discard(agent, agent.reports.get(report.id) ?? report, "RolledBack");
   },
 
-  discard(agent: FakeAgent, report: Report, step: "RolledBack" | "Surrendered"): Report {
+  discard(agent: SimulatedAgent, report: Report, step: "RolledBack" | "Surrendered"): Report {
     if (report.step === "Running") refuse("WrongState", `migration ${report.id} ran here`);
     if (report.step === "RolledBack" || report.step === "Surrendered") return report;
     const guest = agent.held.get(report.uid);
@@ -125,13 +125,13 @@ export const targetOrders = {
     return agent.setReport(report.id, { step, settled: true, reason: "Aborted" });
   },
 
-  resume(agent: FakeAgent, report: Report): Report {
+  resume(agent: SimulatedAgent, report: Report): Report {
     if (report.step === "Running") return report;
     if (report.step !== "Loaded") refuse("WrongState", `migration ${report.id} is at ${report.step}`);
     if (agent.held.get(report.uid)?.state !== "Incoming") refuse("ResumeFailed", `the state of ${report.uid} is gone`);
     const { migrationId: _id, ...guest } = agent.setGuest(report.uid, { state: "Running", epoch: report.epoch + 1 });
     agent.held.set(report.uid, guest);
-    const { resumeMilliseconds } = agent.hosts.durations(report.bytesTotal);
+    const { resumeMilliseconds } = agent.hosts.durationsOf(report);
     return agent.setReport(report.id, { step: "Running", settled: true, measured: { resumeMilliseconds } });
   },
 };

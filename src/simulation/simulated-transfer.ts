@@ -1,7 +1,7 @@
-import type { Clock } from "../../src/api/clock.ts";
-import type { FakeAgent } from "./fake-agent.ts";
-import type { MigrationDurations } from "./fake-hosts.ts";
-import { sourceOrders, targetOrders } from "./fake-migration-orders.ts";
+import type { Clock } from "../api/clock.ts";
+import { sourceOrders, targetOrders } from "./migration-orders.ts";
+import type { SimulatedAgent } from "./simulated-agent.ts";
+import type { MigrationDurations } from "./simulated-hosts.ts";
 
 /** What the two agents do with each other once begun, in this order. */
 export const transferSteps = [
@@ -17,16 +17,16 @@ export const transferSteps = [
 ] as const;
 export type TransferStep = (typeof transferSteps)[number];
 
-/** One migration between two fake agents, step by step. */
-export class FakeTransfer {
-  readonly source: FakeAgent;
-  readonly target: FakeAgent;
+/** One migration between two simulated agents, step by step. */
+export class SimulatedTransfer {
+  readonly source: SimulatedAgent;
+  readonly target: SimulatedAgent;
   readonly #id: string;
   readonly #durations: MigrationDurations;
   #done = 0;
   #broken = false;
 
-  constructor(source: FakeAgent, target: FakeAgent, id: string, durations: MigrationDurations) {
+  constructor(source: SimulatedAgent, target: SimulatedAgent, id: string, durations: MigrationDurations) {
     this.source = source;
     this.target = target;
     this.#id = id;

@@ -1,4 +1,4 @@
-import type { KubernetesObject } from "../../src/api/object.ts";
+import type { KubernetesObject } from "../api/object.ts";
 
 export type Stored = KubernetesObject & Record<string, unknown>;
 
