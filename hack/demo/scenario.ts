@@ -62,7 +62,6 @@ export function demoReservation(windowInSeconds: number, now: Date): Reservation
     spec: {
       hosts: { count: 2, selector: { matchLabels: { pool: "lab" } } },
       window: { start: startIn(`${windowInSeconds}s`, now), duration: "1m" },
-      onTimeTarget: "95%",
       afterwards: "Return",
     },
   };
