@@ -58,7 +58,7 @@ function lastMove(vm: VirtualMachine): string {
 export function reservationLines({ reservation, now }: Snapshot): string[] {
   if (!reservation) return [];
   const { status, spec } = reservation;
-  const untilWindow = (Date.parse(spec.window.start) - now.getTime()) / 1000;
+  const untilWindow = (Date.parse(status?.window?.start ?? spec.window.start ?? "") - now.getTime()) / 1000;
   const window =
     untilWindow >= 0 ? `opens in ${formatSeconds(untilWindow)}` : `opened ${formatSeconds(-untilWindow)} ago`;
   const untilStart = status?.startBy ? (Date.parse(status.startBy) - now.getTime()) / 1000 : undefined;

@@ -24,7 +24,7 @@ export function timeline(snapshot: Snapshot, width: number): string[] {
   if (!reservation || !status?.startBy || !moves || moves.length === 0) return [];
 
   const startBy = Date.parse(status.vacatingSince ?? status.startBy);
-  const window = Date.parse(reservation.spec.window.start);
+  const window = Date.parse(status.window?.start ?? "");
   const planned = plannedBars(reservation);
   const first = Math.min(startBy, window) - 2000;
   const last = Math.max(window, ...planned.map((bar) => bar.to)) + 4000;

@@ -301,13 +301,21 @@ minCpus?: number
 minMemory?: string
 }
 /**
- * When the hosts are wanted.
+ * When the hosts are wanted, once (start) or again and again (schedule).
  */
 window: {
 /**
- * Start of the window, such as 2030-01-31T09:00:00Z.
+ * Start of the only window, such as 2030-01-31T09:00:00Z.
  */
-start: string
+start?: string
+/**
+ * Starts of recurring windows: five cron fields, minute hour day-of-month month day-of-week, such as 0 9 * * MON-FRI. A local time that daylight saving skips starts at the next valid minute; one that comes twice starts once, the first time.
+ */
+schedule?: string
+/**
+ * IANA time zone of the schedule, such as Europe/Berlin. Absent means UTC.
+ */
+timeZone?: string
 /**
  * Length of the window, such as 90m or 1h30m; between 1m and 720h.
  */
@@ -376,6 +384,27 @@ phase?: string
  * The window that every condition speaks of.
  */
 window?: {
+/**
+ * Counts this reservation's windows from 1.
+ */
+number: number
+/**
+ * Its start.
+ */
+start: string
+/**
+ * Its end.
+ */
+end: string
+}
+/**
+ * The window after that one, of a recurring reservation.
+ */
+nextWindow?: {
+/**
+ * Counts this reservation's windows from 1.
+ */
+number: number
 /**
  * Its start.
  */
@@ -522,6 +551,39 @@ predictedMilliseconds?: number
  */
 measuredMilliseconds?: number
 }
+/**
+ * The last ten windows that are over, the newest first.
+ */
+windows?: {
+/**
+ * Counts this reservation's windows from 1.
+ */
+number: number
+/**
+ * Its start.
+ */
+start: string
+/**
+ * Its end.
+ */
+end: string
+/**
+ * Whether the hosts were free at its start (OnTime), later or never (Late), or were not vacated at all (Missed).
+ */
+result: ("OnTime" | "Late" | "Missed")
+/**
+ * How long before its start the hosts were free; negative when late.
+ */
+leadMilliseconds?: number
+/**
+ * Predicted total when vacating began.
+ */
+predictedMilliseconds?: number
+/**
+ * Measured total.
+ */
+measuredMilliseconds?: number
+}[]
 /**
  * Conditions after the Kubernetes conventions.
  */

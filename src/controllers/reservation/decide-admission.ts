@@ -10,6 +10,7 @@ import { holdActions, holdsAll, wantedHold } from "./holds.ts";
 import { formatProbability, onTimeProbability, planStatus, progressOf, startByOf } from "./plan-status.ts";
 import { clusterOf, isOlder, requestOf } from "./planning-input.ts";
 import { heldHostNames, holdingReservations, type ReservationView } from "./view.ts";
+import { isRecurring, setWindow, windowOf } from "./window.ts";
 
 /** How often a plan is made anew though nothing was seen to change: the size of the guests' state is not watched. */
 const replanSeconds = 30;
@@ -32,7 +33,9 @@ export function decideAdmission(view: ReservationView): Decision {
     return { ...unchanged(view, contestedSeconds), actions: releaseActions(request.heldHosts) };
   }
 
-  const admission = admit(request, cluster, view.reservation.status?.admittedAt !== undefined);
+  // The windows of a schedule are chosen here: one that has begun is joined late.
+  const mayHaveBegun = view.reservation.status?.admittedAt !== undefined || isRecurring(view.reservation);
+  const admission = admit(request, cluster, mayHaveBegun);
   if (admission.refusal) return decideRefusal(view, request, cluster, admission.refusal);
   const { plan } = admission;
   const startBy = startByOf(planStatus(plan, undefined, view.now), request.windowStart);
@@ -60,18 +63,18 @@ function decidePlan(view: ReservationView, request: ReservationRequest, plan: Pl
   const isDue = startBy <= now;
   const probability = plan.unplaced.length > 0 ? 0 : chance(plan, request, startBy, now);
 
-  status.window = { start: formatTime(request.windowStart), end: formatTime(request.windowEnd) };
+  const window = setWindow(status, view.reservation, windowOf(view));
   status.admittedAt ??= formatTime(now);
   status.hosts = plan.hosts.map((name) => ({ name }));
   status.plan = planned;
   status.startBy = formatTime(startBy);
   status.onTimeProbability = formatProbability(probability);
   status.progress = progressOf(plan.moves.length + plan.unplaced.length, 0);
-  const until = `from ${status.window.start} to ${status.window.end}`;
+  const until = `from ${window.start} to ${window.end}`;
   draft.set("Admitted", "True", reasons.HostsHeld, `holds ${plan.hosts.join(", ")} ${until}`);
   setPlanned(draft, plan, status.startBy);
-  draft.set("Active", "False", reasons.WindowNotOpen, `the window opens at ${status.window.start}`);
-  draft.set("Completed", "False", reasons.WindowNotOpen, `the window opens at ${status.window.start}`);
+  draft.set("Active", "False", reasons.WindowNotOpen, `the window opens at ${window.start}`);
+  draft.set("Completed", "False", reasons.WindowNotOpen, `the window opens at ${window.start}`);
   const lateSeconds = (now.getTime() - startBy.getTime()) / 1000;
   const isLate = isFirst && lateSeconds > tolerableSeconds;
   if (isLate) {
@@ -133,9 +136,15 @@ function decideRefusal(
   }
   const draft = draftOf(view);
   refuse(draft, refusal);
+  setWindow(draft.status, view.reservation, windowOf(view));
   const decision = { actions: releaseActions(request.heldHosts), status: draft.finish() };
   // Time alone does not bring a past window back.
-  return refusal.reason === "WindowInPast" ? decision : { ...decision, requeueAfterSeconds: replanSeconds };
+  if (refusal.reason === "WindowInPast") return decision;
+  const untilEnd = Math.max(0, (request.windowEnd.getTime() - view.now.getTime()) / 1000);
+  return {
+    ...decision,
+    requeueAfterSeconds: isRecurring(view.reservation) ? Math.min(replanSeconds, untilEnd) : replanSeconds,
+  };
 }
 
 function refuse(draft: StatusDraft, refusal: { reason: string; message: string }): void {
@@ -166,8 +175,8 @@ function olderUndecided(view: ReservationView, request: ReservationRequest): boo
 
 function overlaps(view: ReservationView, other: Reservation, request: ReservationRequest): boolean {
   try {
-    const { windowStart, windowEnd } = requestOf({ reservation: other, hosts: view.hosts });
-    return windowStart < request.windowEnd && request.windowStart < windowEnd;
+    const { start, end } = windowOf({ reservation: other, now: view.now });
+    return start < request.windowEnd && request.windowStart < end;
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;

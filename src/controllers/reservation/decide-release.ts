@@ -14,6 +14,7 @@ import {
   ownHold,
   type ReservationView,
 } from "./view.ts";
+import { isRecurring, recordWindow } from "./window.ts";
 
 const returningSeconds = 2;
 /** How soon to go on after a write of its own. */
@@ -49,7 +50,10 @@ export function decideRelease(view: ReservationView): Decision {
     return { actions, status: draft.finish(), requeueAfterSeconds: followUpSeconds };
   }
   complete(draft, view, isDeleted);
-  return { actions: [{ do: "RemoveFinalizer" }], status: draft.finish() };
+  if (isDeleted || !isRecurring(view.reservation)) {
+    return { actions: [{ do: "RemoveFinalizer" }], status: draft.finish() };
+  }
+  return { actions: [], status: draft.finish(), requeueAfterSeconds: followUpSeconds };
 }
 
 /** Ends own holds that still close their hosts: only those of a reservation that is deleted before its window is over. */
@@ -146,8 +150,11 @@ function complete(draft: StatusDraft, view: ReservationView, isDeleted: boolean)
   // Hosts and start may be edited again: a later window is a new one.
   delete status.vacatingSince;
   status.progress = progressOf(moves.length, moves.length);
+  recordWindow(status);
   if (!wasVacating) {
-    draft.set("Completed", "True", reasons.NotStarted, "the window is over; vacating never began");
+    const { status: admitted, message } = findCondition(status.conditions, "Admitted") ?? {};
+    const why = admitted === "False" ? `it was not admitted: ${message}` : "vacating never began";
+    draft.set("Completed", "True", reasons.NotStarted, `the window is over; ${why}`);
     return;
   }
   const returns = (view.reservation.spec.afterwards ?? "Return") === "Return" && !isDeleted;

@@ -10,6 +10,7 @@ import { clusterOf, requestOf } from "./planning-input.ts";
 import { setActive, setRisk, setVacated } from "./vacating-conditions.ts";
 import { type MoveProgress, moveProgress } from "./vacating-moves.ts";
 import type { Assignment, MoveStatus, ReservationView } from "./view.ts";
+import { setWindow, windowOf } from "./window.ts";
 
 /** How often to look though nothing was seen to change; the inventory of an agent is not watched. */
 const vacatingSeconds = 2;
@@ -22,7 +23,7 @@ export function decideVacating(view: ReservationView): Decision {
   const { status } = draft;
   const hosts = (status.hosts ?? []).map(({ name }) => name);
   const request = withKeptWindow(requestOf(view), view, hosts);
-  status.window = { start: formatTime(request.windowStart), end: formatTime(request.windowEnd) };
+  setWindow(status, reservation, { ...windowOf(view), end: request.windowEnd });
 
   const cluster = clusterOf(view);
   const displaced = displacedGuests(request, cluster, hosts);

@@ -5,6 +5,7 @@ import { decideVacating } from "./decide-vacating.ts";
 import type { Decision } from "./decision.ts";
 import { requestOf } from "./planning-input.ts";
 import type { ReservationView } from "./view.ts";
+import { isRecurring, windowOf, withoutLastWindow } from "./window.ts";
 
 /**
  * What to do about a reservation, from what is known now and nothing else: an operator that has just started decides
@@ -23,21 +24,24 @@ export function decide(view: ReservationView): Decision {
   return decideAdmission(view);
 }
 
-/** Nothing, until an edit asks for another window. */
+/** The next window of a recurring reservation; of another one nothing, until an edit asks for another window. */
 function decideCompleted(view: ReservationView): Decision {
   const { reservation } = view;
   const { status } = reservation;
-  const asked = requestOf(view).windowStart.getTime();
-  if (asked === Date.parse(status?.window?.start ?? "") || asked <= view.now.getTime()) {
-    return { actions: [{ do: "RemoveFinalizer" }], status: status ?? {} };
+  if (!isRecurring(reservation)) {
+    const { start } = windowOf(view);
+    if (start.getTime() === Date.parse(status?.window?.start ?? "") || start <= view.now) {
+      return { actions: [{ do: "RemoveFinalizer" }], status: status ?? {} };
+    }
   }
-  const { status: _, ...rest } = reservation;
-  return decideAdmission({ ...view, reservation: rest });
+  return decideAdmission({ ...view, reservation: withoutLastWindow(reservation) });
 }
 
-/** The admitted window has ended. One that was never admitted is refused instead. */
-function isOver({ reservation: { status }, now }: ReservationView): boolean {
-  return status?.admittedAt !== undefined && Date.parse(status.window?.end ?? "") <= now.getTime();
+/** The window has ended. A one-off that was never admitted is refused instead. */
+function isOver({ reservation, now }: ReservationView): boolean {
+  const { status } = reservation;
+  if (status?.admittedAt === undefined && !isRecurring(reservation)) return false;
+  return Date.parse(status?.window?.end ?? "") <= now.getTime();
 }
 
 function invalidSpec(view: ReservationView): string | undefined {

@@ -1,3 +1,4 @@
+import type { reservationConditions } from "../../api/conditions.ts";
 import type { Condition } from "../../api/object.ts";
 import type { VirtualMachine } from "../../api/resources.ts";
 import type { ReservationStatus } from "../../api/types.gen.ts";
@@ -23,7 +24,7 @@ export interface Decision {
 }
 
 type Conditions = NonNullable<ReservationStatus["conditions"]>;
-export type ConditionType = "Admitted" | "Planned" | "Vacated" | "Active" | "AtRisk" | "Completed";
+export type ConditionType = keyof typeof reservationConditions;
 
 /** Builds the next status: a copy of the present one, changed step by step. */
 export class StatusDraft {

@@ -1,33 +1,24 @@
 import { vmHostConditions } from "../../api/conditions.ts";
-import { parseDuration } from "../../api/duration.ts";
 import { parseMemory } from "../../api/quantity.ts";
 import type { Reservation, VirtualMachine, VMHost } from "../../api/resources.ts";
 import { wantedHost } from "../../api/wanted-host.ts";
 import type { Cluster, PlannerGuest, PlannerHost, ReservationRequest } from "../../planner/inputs.ts";
 import { isTrue } from "../../runtime/condition.ts";
 import { heldHostNames, holdingReservations, type ReservationView } from "./view.ts";
+import { windowOf } from "./window.ts";
 
 const defaultLinkMegabits = 1000;
 const bytesPerMegabit = 125_000;
-const shortestWindowSeconds = 60;
-const longestWindowSeconds = 720 * 3600;
 
 /**
  * What the reservation asks for, in the planner's words. Checks again what the schema checks: a server without CEL
  * lets more through.
  * @throws RangeError naming the field, its value and what would be right
  */
-export function requestOf(view: Pick<ReservationView, "reservation" | "hosts">): ReservationRequest {
+export function requestOf(view: Pick<ReservationView, "reservation" | "hosts" | "now">): ReservationRequest {
   const { metadata, spec, status } = view.reservation;
-  const { hosts, window } = spec;
-  const start = new Date(window.start);
-  if (Number.isNaN(start.getTime())) {
-    throw new RangeError(`spec.window.start ${JSON.stringify(window.start)} is no time such as 2030-01-31T09:00:00Z`);
-  }
-  const seconds = parseDuration(window.duration);
-  if (seconds < shortestWindowSeconds || seconds > longestWindowSeconds) {
-    throw new RangeError(`spec.window.duration ${window.duration} is not between 1m and 720h`);
-  }
+  const { hosts } = spec;
+  const { start, end } = windowOf(view);
   if (!Number.isInteger(hosts.count) || hosts.count < 1) {
     throw new RangeError(`spec.hosts.count ${hosts.count} is not 1 or more`);
   }
@@ -39,7 +30,7 @@ export function requestOf(view: Pick<ReservationView, "reservation" | "hosts">):
     minCpus: hosts.minCpus ?? 0,
     minMemoryBytes: hosts.minMemory === undefined ? 0 : parseMemory(hosts.minMemory),
     windowStart: start,
-    windowEnd: new Date(start.getTime() + seconds * 1000),
+    windowEnd: end,
     guests: spec.guests === undefined ? undefined : (spec.guests.selector ?? {}),
     onTimeTarget: parseShare(spec.onTimeTarget ?? "99%"),
     parallelMigrations: spec.parallelMigrations,
@@ -129,15 +120,15 @@ function canMove(vm: VirtualMachine): boolean {
 }
 
 /** Where the plans of other reservations send VMs while this one's window lasts, by VM uid. */
-function plannedElsewhere({ reservation, reservations }: ReservationView): Map<string, string> {
+function plannedElsewhere(view: ReservationView): Map<string, string> {
+  const { reservation, reservations } = view;
   const others = reservations.filter(
     (other) => other.metadata.uid !== reservation.metadata.uid && !isTrue(other.status?.conditions, "Completed"),
   );
-  const window = reservation.spec.window;
-  const end = Date.parse(window.start) + parseDuration(window.duration) * 1000;
+  const { start, end } = windowOf(view);
   const overlapping = others.filter(({ status }) => {
     if (!status?.window || !status.admittedAt) return false;
-    return Date.parse(status.window.start) < end && Date.parse(window.start) < Date.parse(status.window.end);
+    return new Date(status.window.start) < end && start < new Date(status.window.end);
   });
   return new Map(overlapping.flatMap(({ status }) => (status?.plan?.moves ?? []).map((move) => [move.uid, move.to])));
 }

@@ -127,18 +127,21 @@ async function act(
   }
 }
 
-/** Counts a window once, when it opens, or when it ends without having been free at all. */
+/** Counts a window once: when it opens, or when it ends without having been free at all. */
 function count(
   metrics: ReservationDependencies["metrics"],
   before: Reservation["status"],
   after: NonNullable<Reservation["status"]>,
 ): void {
-  const { result, leadMilliseconds } = after.outcome ?? {};
   const opened = !isTrue(before?.conditions, "Active") && isTrue(after.conditions, "Active");
-  const neverFree = result === "Late" && leadMilliseconds === undefined && before?.outcome?.result === undefined;
-  if (result === undefined || (!opened && !neverFree)) return;
-  metrics.reservations.inc({ result });
-  if (leadMilliseconds !== undefined) metrics.reservationLeadSeconds.observe(leadMilliseconds / 1000);
+  if (opened && after.outcome?.result !== undefined) {
+    const { result, leadMilliseconds } = after.outcome;
+    metrics.reservations.inc({ result });
+    if (leadMilliseconds !== undefined) metrics.reservationLeadSeconds.observe(leadMilliseconds / 1000);
+  }
+  const [past] = after.windows ?? [];
+  const isNew = past !== undefined && past.number !== before?.windows?.[0]?.number;
+  if (isNew && past.leadMilliseconds === undefined) metrics.reservations.inc({ result: past.result });
 }
 
 function resultOf({ requeueAfterSeconds }: Decision): ReconcileResult {

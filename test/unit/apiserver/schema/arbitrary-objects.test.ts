@@ -8,7 +8,7 @@ import { projectDefinitions } from "../../../support/resource-definitions.ts";
 /** Values of any shape, often under the names and with the types that the schema knows, so that the deep parts are met. */
 function valueFor(schema: StructuralSchema): fc.Arbitrary<unknown> {
   const likely = likelyValue(schema);
-  return fc.oneof({ arbitrary: likely, weight: 60 }, { arbitrary: fc.jsonValue({ maxDepth: 2 }), weight: 1 });
+  return fc.oneof({ arbitrary: likely, weight: 250 }, { arbitrary: fc.jsonValue({ maxDepth: 2 }), weight: 1 });
 }
 
 function likelyValue(schema: StructuralSchema): fc.Arbitrary<unknown> {
@@ -21,7 +21,7 @@ function likelyValue(schema: StructuralSchema): fc.Arbitrary<unknown> {
       });
     }
     case "array":
-      return fc.array(valueFor(schema.items ?? {}), { maxLength: 3 });
+      return fc.array(valueFor(schema.items ?? {}), { maxLength: 2 });
     case "integer":
       return fc.integer({ min: Number(schema.minimum ?? 0), max: Number(schema.maximum ?? 300) });
     case "boolean":
@@ -32,13 +32,26 @@ function likelyValue(schema: StructuralSchema): fc.Arbitrary<unknown> {
 }
 
 const hostKey = `ssh-ed25519 ${"A".repeat(68)}`;
-const texts = ["a", "host-a", "512Mi", "4Gi", "90m", "3h5m", "721h", "99%", "/run/a.sock", "__proto__", hostKey];
+const sizes = ["512Mi", "4Gi", "90m", "3h5m", "99%"];
+const texts = [
+  "a",
+  "UTC",
+  "0 9 * * *",
+  "*/5 * * * *",
+  "30 6 1 1 *",
+  "host-a",
+  ...sizes,
+  "/run/a.sock",
+  "__proto__",
+  hostKey,
+];
 
-/** The texts that the schema's pattern allows. */
-function fitting({ format, pattern }: StructuralSchema): string[] {
+/** The texts that the schema's pattern and lengths allow. */
+function fitting({ format, pattern, minLength, maxLength }: StructuralSchema): string[] {
   if (format === "date-time") return ["2030-01-31T09:00:00Z", "2031-01-31T09:00:00.5+02:00"];
   const expression = new RegExp(typeof pattern === "string" ? pattern : "");
-  return texts.filter((text) => expression.test(text));
+  const [shortest, longest] = [Number(minLength ?? 0), Number(maxLength ?? 1000)];
+  return texts.filter((text) => expression.test(text) && text.length >= shortest && text.length <= longest);
 }
 
 describe("compileSchema with objects of any shape", () => {

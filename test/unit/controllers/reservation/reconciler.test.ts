@@ -390,7 +390,8 @@ describe("the reservation controller", () => {
     const spec = { window: { start: world.at(300), duration: "5m" } };
     await world.client.patch(reservations, { namespace: "default", name: "experiment" }, { spec });
     await world.runUntil(4);
-    expect(world.reservation("experiment").status?.window).to.deep.equal({ start: world.at(300), end: world.at(600) });
+    const window = world.reservation("experiment").status?.window;
+    expect(window).to.deep.equal({ number: 1, start: world.at(300), end: world.at(600) });
     expect(world.client.peek(vmHosts, { name: "host-a" })?.status?.holds?.[0]).to.include({ start: world.at(300) });
   });
 
