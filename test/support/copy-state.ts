@@ -5,12 +5,19 @@ const zeros = Buffer.alloc(blockBytes);
 
 /**
  * The least that can be called a transfer: all parts of a suspended guest from one driver to another.
+ * @param targetUid absent when it is the same there
  * @returns bytes of the ranges that hold data
  */
-export async function copyState(from: Driver, to: Driver, uid: string, signal: AbortSignal): Promise<number> {
+export async function copyState(
+  from: Driver,
+  to: Driver,
+  uid: string,
+  signal: AbortSignal,
+  targetUid = uid,
+): Promise<number> {
   let copiedBytes = 0;
   for (const part of await from.stateParts(uid, signal)) {
-    const sink = await to.openSink(uid, part, signal);
+    const sink = await to.openSink(targetUid, part, signal);
     for (const { offset, lengthBytes } of part.extents) {
       for (let done = 0; done < lengthBytes; done += blockBytes) {
         const buffer = Buffer.alloc(Math.min(blockBytes, lengthBytes - done));

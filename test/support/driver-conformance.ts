@@ -93,6 +93,22 @@ export function driverConformance(createHarness: () => Promise<DriverHarness>, {
     expect(whole.diskRecord).to.be.above(before.diskRecord);
   });
 
+  check("should move a guest that was adopted under another uid since it was started", async () => {
+    const configuration = await booted("adopted");
+    const { uid } = configuration;
+    const newUid = harness.guest("renamed").uid;
+    await a.suspend(uid, signal);
+    await b.checkCompatible({ ...configuration, uid: newUid }, signal);
+    await b.prepareIncoming({ ...configuration, uid: newUid }, configuration.memoryBytes, signal);
+    await copyState(a, b, uid, signal, newUid);
+    await b.load(newUid, signal);
+    await b.resume(newUid, signal);
+    const before = readGuestConsole(await a.console(uid, 1_000_000));
+    await a.discard(uid, signal);
+    await harness.waitForConsole(b, newUid, (console) => console.lastCounter > before.lastCounter);
+    await b.discard(newUid, signal);
+  });
+
   check("should let a suspended guest run on where it is, and suspend it again", async () => {
     const { uid } = await booted("unsuspended");
     for (let round = 0; round < 2; round++) {

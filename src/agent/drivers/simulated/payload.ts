@@ -12,11 +12,14 @@ export interface PartLayout {
   extents: Extent[];
 }
 
-/** Memory and disk of a guest: the share of its memory that is in use is its own, the same at every suspend. */
-export function partLayouts({ uid, memoryBytes }: GuestConfiguration): Record<"memory" | "disk", PartLayout> {
-  const usedBytes = pages(memoryBytes * (0.25 + 0.35 * share(`memory of ${uid}`)));
+/**
+ * Memory and disk of a guest: the share of its memory that is in use is its own, the same at every suspend. A guest is
+ * known by its MAC address here, which it keeps when it is adopted under another uid.
+ */
+export function partLayouts({ macAddress, memoryBytes }: GuestConfiguration): Record<"memory" | "disk", PartLayout> {
+  const usedBytes = pages(memoryBytes * (0.25 + 0.35 * share(`memory of ${macAddress}`)));
   const lowBytes = pages(usedBytes / 3);
-  const overlayBytes = pages(memoryBytes * 0.05 * share(`disk of ${uid}`));
+  const overlayBytes = pages(memoryBytes * 0.05 * share(`disk of ${macAddress}`));
   return {
     memory: {
       sizeBytes: memoryBytes,

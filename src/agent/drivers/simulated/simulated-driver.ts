@@ -211,8 +211,8 @@ export class SimulatedDriver implements Driver {
       const device = Buffer.from(deviceState);
       const whole = { sizeBytes: device.length, extents: [{ offset: 0, lengthBytes: device.length }] };
       return [
-        new SimulatedPart("memory", memory, payloadPattern("memory", uid, progress), pacer),
-        new SimulatedPart("disk", disk, payloadPattern("disk", uid, progress), pacer),
+        new SimulatedPart("memory", memory, payloadPattern("memory", configuration, progress), pacer),
+        new SimulatedPart("disk", disk, payloadPattern("disk", configuration, progress), pacer),
         new SimulatedPart("device", whole, device, pacer),
       ];
     });
@@ -290,7 +290,8 @@ export class SimulatedDriver implements Driver {
     const layouts = partLayouts(guest.configuration);
     for (const name of ["memory", "disk"] as const) {
       const isWhole =
-        guest.arrived?.[name] === payloadChecksum(layouts[name], payloadPattern(name, uid, state.progress));
+        guest.arrived?.[name] ===
+        payloadChecksum(layouts[name], payloadPattern(name, guest.configuration, state.progress));
       if (guest.arrived && !isWhole) throw await this.#loadFailure(guest, `${name} is not what was sent`);
     }
     await this.#store.put(uid, { ...guest, process: "Paused", progress: state.progress });
@@ -365,8 +366,12 @@ function deviceStateOf(guest: SimulatedGuest, nowMilliseconds: number): Buffer {
   return Buffer.from(JSON.stringify(state));
 }
 
-function payloadPattern(name: StatePartName, uid: string, { boot, counter }: GuestProgress): string {
-  return `${name} of ${uid} in boot ${boot} at ${counter}`;
+function payloadPattern(
+  name: StatePartName,
+  { macAddress }: GuestConfiguration,
+  { boot, counter }: GuestProgress,
+): string {
+  return `${name} of ${macAddress} in boot ${boot} at ${counter}`;
 }
 
 /** Without a process. Memory is of no use then, unless a device state goes with it. */
