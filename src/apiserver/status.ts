@@ -1,4 +1,4 @@
-import { qualifiedResource } from "./resource.ts";
+import { type KubernetesObject, qualifiedResource } from "./resource.ts";
 
 /** One reason why a request failed, as `Status.details.causes` carries it. */
 export interface Cause {
@@ -74,13 +74,12 @@ export const notFound = (resource: NamedResource, name: string) =>
 export const unknownPath = () =>
   new StatusError(404, "NotFound", "the server could not find the requested resource", {});
 
-export const alreadyExists = (resource: NamedResource, name: string) =>
-  new StatusError(
-    409,
-    "AlreadyExists",
-    `${qualifiedResource(resource)} "${name}" already exists`,
-    named(resource, name),
-  );
+export function alreadyExists(resource: NamedResource, { metadata }: KubernetesObject): StatusError {
+  const { name, deletionTimestamp } = metadata;
+  const goingAway = deletionTimestamp === undefined ? "" : "object is being deleted: ";
+  const message = `${goingAway}${qualifiedResource(resource)} "${name}" already exists`;
+  return new StatusError(409, "AlreadyExists", message, named(resource, name));
+}
 
 export const conflict = (resource: NamedResource, name: string, cause: string) =>
   new StatusError(

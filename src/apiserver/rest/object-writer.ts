@@ -72,7 +72,7 @@ export class ObjectWriter {
     const object = await this.#write(resource, address, options.dryRun, (current, read) => {
       checkNamespace(resource, address, read);
       const prepared = prepareCreate(resource, decoded, address, this.#clock.now());
-      if (current) throw alreadyExists(resource.definition, address.name);
+      if (current) throw alreadyExists(resource.definition, current);
       return { action: "put", object: prepared };
     });
     return { object, warnings: decoded.warnings };

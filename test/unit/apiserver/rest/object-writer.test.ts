@@ -54,6 +54,13 @@ describe("ObjectWriter", () => {
       });
     });
 
+    it("should say of an object in the way that it is being deleted", async () => {
+      await create({ name: "a", finalizers: ["example.dev/kept"] });
+      await api.writer.delete(api.things, address, deletion);
+      const error = await failure(create());
+      expect(error.message).to.equal('object is being deleted: things.example.dev "a" already exists');
+    });
+
     it("should answer 404 for a namespace that does not exist", async () => {
       const error = await failure(api.writer.create(api.things, "nowhere", thingManifest({ name: "a" }), strict));
       expect(error).to.include({ code: 404, message: 'namespaces "nowhere" not found' });
