@@ -44,8 +44,14 @@ export async function startControlPlane(folder: string, programs: string, signal
     for (const program of started.splice(0).reverse()) await program.stop();
   };
   try {
-    for (const [name, flags] of commandLines(port)) started.push(new Program(name, flags, folder, programs));
-    await untilReady(url, identities, started, signal);
+    for (const [name, flags] of commandLines(port)) {
+      // The controller manager gives up on an API server that does not answer within ten seconds.
+      if (name === "kube-controller-manager") await untilAnswered(`${url}/readyz`, identities, started, signal);
+      started.push(new Program(name, flags, folder, programs));
+    }
+    // Pods and other things are refused in a namespace before its default service account is there.
+    const account = `${url}/api/v1/namespaces/default/serviceaccounts/default`;
+    await untilAnswered(account, identities, started, signal);
   } catch (error) {
     await stop();
     throw error;
@@ -128,20 +134,17 @@ class Program {
   }
 }
 
-async function untilReady(
+async function untilAnswered(
   url: string,
   identities: Identities,
   programs: Program[],
   signal?: AbortSignal,
 ): Promise<void> {
   const end = Date.now() + startLimitMilliseconds;
-  // Pods and other things are refused in a namespace before its default service account is there.
-  for (const path of ["/readyz", "/api/v1/namespaces/default/serviceaccounts/default"]) {
-    while (!(await answers(url + path, identities))) {
-      for (const program of programs) program.assertRunning();
-      if (Date.now() > end) throw new Error(`${url}${path}: not there after ${startLimitMilliseconds / 1000} s`);
-      await sleep(100, undefined, { ...(signal && { signal }) });
-    }
+  while (!(await answers(url, identities))) {
+    for (const program of programs) program.assertRunning();
+    if (Date.now() > end) throw new Error(`${url}: not there after ${startLimitMilliseconds / 1000} s`);
+    await sleep(100, undefined, { ...(signal && { signal }) });
   }
 }
 
