@@ -31,7 +31,8 @@ export class HealthServer {
     const { host = "127.0.0.1", port } = this.#options;
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (cause: NodeJS.ErrnoException) => {
-        reject(new Error(`health server cannot listen on ${host}:${port}: ${cause.code ?? cause.message}`, { cause }));
+        const problem = cause.code === "EADDRINUSE" ? "the port is already taken" : cause.message;
+        reject(new Error(`cannot listen on ${host}:${port} for metrics and health: ${problem}`, { cause }));
       });
       this.#server.listen(port, host, resolve);
     });

@@ -29,7 +29,7 @@ export async function loadConnection(options: KubeConfigOptions = {}): Promise<S
   const clientNode = await import("@kubernetes/client-node");
   const config = new clientNode.KubeConfig();
   if (options.path === undefined) config.loadFromDefault();
-  else config.loadFromFile(options.path);
+  else loadFile(config, options.path);
   if (options.context !== undefined) config.setCurrentContext(options.context);
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
@@ -52,6 +52,14 @@ export async function loadConnection(options: KubeConfigOptions = {}): Promise<S
     ...(cluster.proxyUrl === undefined ? {} : { proxyUrl: cluster.proxyUrl }),
     headers: cachedHeaders(config, identity.headers),
   };
+}
+
+function loadFile(config: KubeConfig, path: string): void {
+  try {
+    config.loadFromFile(path);
+  } catch (cause) {
+    throw new Error(`kubeconfig ${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }
 
 type HttpsOptions = Parameters<KubeConfig["applyToHTTPSOptions"]>[0];

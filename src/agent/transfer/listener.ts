@@ -63,8 +63,8 @@ export class TransferListener {
   /** @throws when the port cannot be listened on */
   listen(address: string, port: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const refuse = (error: Error) =>
-        reject(new Error(`data port ${address}:${port}: ${error.message}`, { cause: error }));
+      const refuse = (error: NodeJS.ErrnoException) =>
+        reject(new Error(`data port ${address}:${port}: ${listenProblem(error)}`, { cause: error }));
       this.#server.once("error", refuse);
       this.#server.listen({ host: address, port, exclusive: true }, () => {
         this.#server.off("error", refuse);
@@ -157,4 +157,10 @@ function checkHello(
   for (const field of ["migrationId", "uid", "epoch"] as const) {
     if (hello[field] !== expected[field]) throw new Error(`${field} is ${hello[field]}, expected ${expected[field]}`);
   }
+}
+
+function listenProblem({ code, message }: NodeJS.ErrnoException): string {
+  if (code === "EADDRINUSE") return "the port is already taken";
+  if (code === "EADDRNOTAVAIL") return "that is no address of this host";
+  return message;
 }

@@ -174,7 +174,7 @@ describe("Manager", () => {
       const port = Number(new URL(other.url).port);
       create({ health: { port } });
       expect((await rejection(manager.start())).message).to.equal(
-        `health server cannot listen on 127.0.0.1:${port}: EADDRINUSE`,
+        `cannot listen on 127.0.0.1:${port} for metrics and health: the port is already taken`,
       );
     } finally {
       await other.stop();
