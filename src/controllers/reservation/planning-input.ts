@@ -4,6 +4,8 @@ import type { Reservation, VirtualMachine, VMHost } from "../../api/resources.ts
 import { wantedHost } from "../../api/wanted-host.ts";
 import type { Cluster, PlannerGuest, PlannerHost, ReservationRequest } from "../../planner/inputs.ts";
 import { isTrue } from "../../runtime/condition.ts";
+import { invalidName } from "../name-rule.ts";
+import { invalidSelector } from "../selector-rule.ts";
 import { heldHostNames, holdingReservations, type ReservationView } from "./view.ts";
 import { windowOf } from "./window.ts";
 
@@ -22,6 +24,11 @@ export function requestOf(view: Pick<ReservationView, "reservation" | "hosts" | 
   if (!Number.isInteger(hosts.count) || hosts.count < 1) {
     throw new RangeError(`spec.hosts.count ${hosts.count} is not 1 or more`);
   }
+  const invalid =
+    invalidName(view.reservation) ??
+    invalidSelector("spec.hosts.selector", hosts.selector) ??
+    invalidSelector("spec.guests.selector", spec.guests?.selector);
+  if (invalid !== undefined) throw new RangeError(invalid);
   return {
     namespace: metadata.namespace ?? "",
     name: metadata.name,

@@ -1,6 +1,8 @@
 import type { GuestReport } from "../../agent/protocol/types.ts";
 import { virtualMachineReasons as reasons } from "../../api/conditions.ts";
 import { formatMemory, parseMemory } from "../../api/quantity.ts";
+import type { VirtualMachine } from "../../api/resources.ts";
+import { invalidName } from "../name-rule.ts";
 import { retryAfterMilliseconds } from "./backoff.ts";
 import { decideDeletion } from "./decide-deletion.ts";
 import { type Decision, nothing, type Statement, statement } from "./decision.ts";
@@ -12,7 +14,7 @@ import { invalidSpec } from "./validate.ts";
 export function decide(situation: Situation): Decision {
   const { vm, holder } = situation;
   if (vm.metadata.deletionTimestamp !== undefined) return decideDeletion(situation);
-  const invalid = invalidSpec(vm.spec);
+  const invalid = invalidName(vm) ?? invalidSpec(vm.spec);
   if (invalid !== undefined) {
     const placed = statement("False", reasons.InvalidSpec, invalid);
     return nothing({ phase: vm.status?.phase ?? "Pending", placed });
@@ -137,14 +139,9 @@ function adoption({ vm }: Situation, inventory: Inventory): Decision | undefined
   // One that does not run here may run where nobody answers.
   if (!chosen || (!first && inventory.unanswered.length > 0)) return undefined;
   const { hostName, guest } = chosen;
-  const wantedSize = `${vm.spec.cpus} CPUs, ${vm.spec.memory}, image ${vm.spec.disk.image}`;
-  const isSame =
-    guest.cpus === vm.spec.cpus &&
-    guest.memoryBytes === parseMemory(vm.spec.memory) &&
-    guest.image === vm.spec.disk.image;
-  if (!isSame) {
-    const size = `${guest.cpus} CPUs, ${formatMemory(guest.memoryBytes)}, image ${guest.image}`;
-    const message = `${hostName} has a guest of this name with ${size}, not ${wantedSize}; describe it as it is, or remove it`;
+  const difference = sizeDifference(vm, guest);
+  if (difference !== undefined) {
+    const message = `${hostName} has a guest of this name with ${difference}; describe it as it is, or remove it`;
     return notPlaced({ reason: reasons.Incompatible, message, short: "" });
   }
   return {
@@ -152,6 +149,15 @@ function adoption({ vm }: Situation, inventory: Inventory): Decision | undefined
     verdict: { phase: "Pending", placed: statement("True", reasons.OnWantedHost, `found on ${hostName}`) },
     event: { type: "Normal", reason: "Adopted", message: `a guest of this name was found on ${hostName} and adopted` },
   };
+}
+
+/** `1 CPUs, 64Mi, image a, not 2 CPUs, 64Mi, image a`: what the guest is, and what the spec says. */
+function sizeDifference({ spec }: VirtualMachine, guest: GuestReport): string | undefined {
+  const { cpus, memory, disk } = spec;
+  const isSame = guest.cpus === cpus && guest.memoryBytes === parseMemory(memory) && guest.image === disk.image;
+  if (isSame) return undefined;
+  const is = `${guest.cpus} CPUs, ${formatMemory(guest.memoryBytes)}, image ${guest.image}`;
+  return `${is}, not ${cpus} CPUs, ${memory}, image ${disk.image}`;
 }
 
 function starting(hostName: string): Decision["verdict"] {
@@ -211,6 +217,8 @@ function restart(situation: Situation, hostName: string, epoch: number, why: str
 
 function decideHeld(situation: Situation, hostName: string, guest: GuestReport): Decision {
   const { vm } = situation;
+  const difference = sizeDifference(vm, guest);
+  if (difference !== undefined) return edited(situation, hostName, guest, difference);
   const epoch = Math.max(guest.epoch, vm.status?.grant?.epoch ?? 0);
   const placed = placement(situation, hostName);
   const base = { hostName, bootId: guest.bootId, placed };
@@ -244,6 +252,13 @@ function decideHeld(situation: Situation, hostName: string, guest: GuestReport):
       return { ...nothing({ ...base, phase: "Unknown", running }), requeueAfterMilliseconds: 2000 };
     }
   }
+}
+
+/** Only a server without CEL lets such an edit through. The guest stays as it is and where it is. */
+function edited({ vm }: Situation, hostName: string, guest: GuestReport, difference: string): Decision {
+  const message = `cpus, memory and disk cannot change: it has ${difference}; make a new virtual machine`;
+  const placed = statement("False", reasons.InvalidSpec, message);
+  return nothing({ hostName, bootId: guest.bootId, phase: vm.status?.phase ?? "Pending", placed });
 }
 
 function withHost(decision: Decision, base: { hostName: string; placed: Statement }): Decision {

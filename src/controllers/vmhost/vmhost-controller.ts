@@ -24,6 +24,7 @@ import type { EventRecorder } from "../../runtime/event-recorder.ts";
 import { type ReconcileContext, type ReconcileResult, TerminalError } from "../../runtime/reconciler.ts";
 import { patchStatus } from "../../runtime/status-patch.ts";
 import type { Hosts } from "../hosts.ts";
+import { invalidName } from "../name-rule.ts";
 import { byUid, uidOf } from "../uid-index.ts";
 import { closedHolds, nextHoldChange } from "./closed-holds.ts";
 import { forgetFinished } from "./forget-finished.ts";
@@ -111,7 +112,7 @@ export class VMHostController {
       hosts.remove(key.name);
       return {};
     }
-    const invalid = invalidSpec(host.spec);
+    const invalid = invalidName(host) ?? invalidSpec(host.spec);
     if (invalid !== undefined) {
       hosts.remove(key.name);
       await this.#write(host, {}, no(reasons.InvalidSpec, invalid), context);

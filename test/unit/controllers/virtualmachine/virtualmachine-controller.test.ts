@@ -143,6 +143,32 @@ describe("virtualmachine controller", () => {
       );
     });
 
+    it("should refuse a name that fits into no label", async () => {
+      const name = "n".repeat(64);
+      await bench.addVirtualMachine(name);
+      await bench.settle();
+
+      expect(bench.condition(bench.vm(name), "Placed")).to.equal(
+        "False InvalidSpec: metadata.name has 64 characters; allowed are at most 63",
+      );
+      expect(bench.hosts.running()).to.deep.equal([]);
+    });
+
+    it("should leave a guest as it is and where it is when the server let its size be edited", async () => {
+      await runningOn("host-a");
+      await bench.client.patch(
+        virtualMachines,
+        { namespace: "default", name: "web" },
+        { spec: { memory: "1Gi", hostName: "host-b" } },
+      );
+      await bench.settle();
+
+      expect(bench.condition(bench.vm("web"), "Placed")).to.equal(
+        "False InvalidSpec: cpus, memory and disk cannot change: it has 1 CPUs, 512Mi, image tiny, not 1 CPUs, 1Gi, image tiny; make a new virtual machine",
+      );
+      expect(bench.hosts.running()).to.deep.equal(["host-a/default/web/1"]);
+    });
+
     it("should name a home that does not exist", async () => {
       await bench.addVirtualMachine("web", { hostName: "host-x" });
       await bench.settle();
