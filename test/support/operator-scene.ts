@@ -2,12 +2,15 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { expect } from "chai";
 import { type Child, startChild } from "../../hack/testbed/child.ts";
 import { TestHost, type TestHostOptions } from "../../hack/testbed/host.ts";
 import { findLeaks } from "../../hack/testbed/leaks.ts";
 import { systemClock } from "../../src/api/clock.ts";
-import type { KubernetesObject } from "../../src/api/object.ts";
+import type { LabelSelector } from "../../src/api/label-selector.ts";
+import type { KubernetesObject, ObjectKey } from "../../src/api/object.ts";
 import {
   events,
   namespaces,
@@ -45,6 +48,18 @@ export interface VirtualMachineOptions {
   image?: string;
   namespace?: string;
   deletionPolicy?: "Delete" | "Retain";
+}
+
+/** What may be asked for beside one host, any host, for a minute in an hour. */
+export interface ReservationOptions {
+  /** The hosts' label of that name. */
+  pool?: string;
+  selector?: LabelSelector;
+  count?: number;
+  /** From now, such as `25s`. */
+  in?: string;
+  start?: string;
+  duration?: string;
 }
 
 /**
@@ -138,12 +153,18 @@ export class OperatorScene {
     return join(this.folder, "operator.log");
   }
 
-  /** The value of a metric without labels, or with just these. */
-  async metric(name: string): Promise<number> {
+  /** The sum of a metric over all of its labels, or of those series that begin so. */
+  async metric(start: string): Promise<number> {
     const { metrics } = JSON.parse(this.operator.readyLine) as { metrics: string };
-    const text = await (await fetch(metrics)).text();
-    const line = text.split("\n").find((each) => each.startsWith(`${name} `));
-    return Number(line?.slice(name.length + 1) ?? Number.NaN);
+    const lines = (await (await fetch(metrics)).text()).split("\n").filter((line) => line.startsWith(start));
+    return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  }
+
+  /** How often controllers look at objects, measured over so many seconds. */
+  async reconcilesPerSecond(seconds: number): Promise<number> {
+    const before = await this.metric("vacate_reconcile_total{");
+    await pause(seconds * 1000);
+    return ((await this.metric("vacate_reconcile_total{")) - before) / seconds;
   }
 
   async createGuest(name: string, options: VirtualMachineOptions = {}): Promise<VirtualMachine> {
@@ -162,25 +183,29 @@ export class OperatorScene {
 
   /** What a person does to move a VM. */
   async setHome(name: string, hostName: string): Promise<void> {
-    await this.client.patch(virtualMachines, { namespace: this.namespace, name }, { spec: { hostName } });
+    await this.client.patch(virtualMachines, this.keyOf(name), { spec: { hostName } });
   }
 
   async setPowerState(name: string, powerState: "Running" | "Stopped"): Promise<void> {
-    await this.client.patch(virtualMachines, { namespace: this.namespace, name }, { spec: { powerState } });
+    await this.client.patch(virtualMachines, this.keyOf(name), { spec: { powerState } });
   }
 
-  /** @param spec.pool the label that the hosts must have; absent means any host */
-  async reserve(name: string, spec: { pool?: string; count?: number; in: string; duration?: string }): Promise<void> {
-    const selector = spec.pool === undefined ? {} : { matchLabels: { pool: spec.pool } };
+  async reserve(name: string, { pool, selector, count = 1, start, ...window }: ReservationOptions): Promise<void> {
+    const byPool = pool === undefined ? {} : { matchLabels: { pool } };
     await this.client.create(reservations, {
       apiVersion: vacateApiVersion,
       kind: "Reservation",
       metadata: { name, namespace: this.namespace },
       spec: {
-        hosts: { count: spec.count ?? 1, selector },
-        window: { start: startIn(spec.in, new Date()), duration: spec.duration ?? "1m" },
+        hosts: { count, selector: selector ?? byPool },
+        window: { start: start ?? startIn(window.in ?? "1h", new Date()), duration: window.duration ?? "1m" },
       },
     });
+  }
+
+  /** Of a VM or reservation of the scene. */
+  keyOf(name: string): ObjectKey {
+    return { namespace: this.namespace, name };
   }
 
   guest(name: string, namespace = this.namespace): Promise<VirtualMachine> {
@@ -199,9 +224,12 @@ export class OperatorScene {
     return this.guestUntil(name, `running on ${hostNames.join(" or ")}`, (vm) => isRunningOn(vm, ...hostNames));
   }
 
+  reservation(name: string): Promise<Reservation> {
+    return this.client.get(reservations, this.keyOf(name));
+  }
+
   reservationUntil(name: string, what: string, isWanted: (object: Reservation) => boolean): Promise<Reservation> {
-    const ask = () => this.client.get(reservations, { namespace: this.namespace, name });
-    return eventually(`reservation ${name} ${what}`, ask, isWanted, 90);
+    return eventually(`reservation ${name} ${what}`, () => this.reservation(name), isWanted, 90);
   }
 
   hostUntil(name: string, what: string, isWanted: (host: VMHost) => boolean): Promise<VMHost> {
@@ -249,11 +277,14 @@ export class OperatorScene {
     return found;
   }
 
-  /** How often events of this reason were written for this object. */
+  /** Waits for the event; they are written in the background. @returns how often it was counted by then */
   async eventCount({ metadata }: KubernetesObject, reason: string): Promise<number> {
-    const { items } = await this.client.list(events);
-    const meant = items.filter((event) => event.involvedObject.uid === metadata.uid && event.reason === reason);
-    return meant.reduce((sum, event) => sum + (event.count ?? 1), 0);
+    const count = async () => {
+      const { items } = await this.client.list(events);
+      const meant = items.filter((event) => event.involvedObject.uid === metadata.uid && event.reason === reason);
+      return meant.reduce((sum, event) => sum + (event.count ?? 1), 0);
+    };
+    return eventually(`event ${reason} of ${metadata.name}`, count, (times) => times > 0);
   }
 
   async delete<T extends KubernetesObject>(resource: Resource<T>, name: string): Promise<void> {
@@ -313,6 +344,11 @@ export class OperatorScene {
     return lists.flat().sort();
   }
 
+  async inventoryBecomes(...wanted: string[]): Promise<void> {
+    const isWanted = (found: string[]) => isDeepStrictEqual(found, wanted.sort());
+    await eventually(`guests ${wanted.join(", ")}`, () => this.inventory(), isWanted);
+  }
+
   /** Ends everything, whatever state it is in, and proves that nothing is left: no guest, process, folder or mount. */
   async stop(): Promise<void> {
     const folders = [this.folder, ...this.hosts.flatMap((host) => host.folders)];
@@ -331,7 +367,6 @@ export class OperatorScene {
     for (const name of this.#madeNamespaces) await this.client.delete(namespaces, { name }).catch(unlessNotFound);
     await this.client.close();
     await this.server.stop();
-    (await import("node:fs")).cpSync(this.folder, `/tmp/kept-scene-${process.pid}`, { recursive: true, filter: (f) => !f.endsWith("sock") });
     rmSync(this.folder, { recursive: true, force: true });
     expect([...guests, ...objects, ...findLeaks(folders)]).to.deep.equal([]);
   }
