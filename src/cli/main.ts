@@ -21,6 +21,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: "say what would become of a reservation, and change nothing",
     load: async () => (await import("./plan.ts")).runPlan,
   },
+  backtest: {
+    summary: "replay recorded migrations and show how good the predictions were",
+    load: async () => (await import("./backtest.ts")).runBacktest,
+  },
   sample: {
     summary: "print a manifest to start from",
     load: async () => (await import("./sample.ts")).runSample,

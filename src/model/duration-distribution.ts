@@ -1,3 +1,4 @@
+import { compoundDelays, mergeDelays, type RareDelay } from "./rare-delay.ts";
 import { studentTProbability, studentTQuantile } from "./student-t.ts";
 
 /** How long something will take, as a distribution: Student's t around the mean, stretched by the standard deviation. */
@@ -10,6 +11,8 @@ export interface DurationDistribution {
   systematicStandardDeviationSeconds: number;
   /** How well the standard deviations are known. */
   degreesOfFreedom: number;
+  /** What happens seldom and then costs much more than the standard deviation; absent when it was never seen. */
+  rareDelays?: readonly RareDelay[] | undefined;
 }
 
 /** Takes no time at all, for sure. */
@@ -45,7 +48,12 @@ export function inSequence(parts: readonly DurationDistribution[]): DurationDist
     systematicStandardDeviationSeconds: systematic,
     // The weighted harmonic mean: the parts rest on the same observations, so their degrees of freedom do not add up.
     degreesOfFreedom: weight > 0 ? weight / weightOverDegrees : noDuration.degreesOfFreedom,
+    ...withDelays(parts.flatMap(({ rareDelays }) => rareDelays ?? [])),
   };
+}
+
+function withDelays(delays: readonly RareDelay[]): Pick<DurationDistribution, "rareDelays"> {
+  return delays.length > 0 ? { rareDelays: mergeDelays(delays) } : {};
 }
 
 /** Standard deviation of everything that is unknown about it, in seconds. */
@@ -59,11 +67,40 @@ export function spreadSeconds(distribution: DurationDistribution): number {
  */
 export function quantileSeconds(distribution: DurationDistribution, probability: number): number {
   const deviations = studentTQuantile(probability, distribution.degreesOfFreedom);
-  return Math.max(0, distribution.meanSeconds + deviations * spreadSeconds(distribution));
+  const ordinary = distribution.meanSeconds + deviations * spreadSeconds(distribution);
+  if (!distribution.rareDelays?.length) return Math.max(0, ordinary);
+  const compound = compoundDelays(distribution.rareDelays);
+  // Delays only add: the quantile without them is a lower bound.
+  let low = ordinary;
+  let high = Math.max(ordinary, spreadSeconds(distribution), 1e-3);
+  const within = (seconds: number) => withDelaysWithin(distribution, compound, seconds);
+  for (let step = 0; step < 60 && within(high) < probability; step++) high *= 1.5;
+  for (let step = 0; step < 40 && high - low > 1e-4 * Math.abs(high); step++) {
+    const middle = (low + high) / 2;
+    if (within(middle) < probability) low = middle;
+    else high = middle;
+  }
+  return Math.max(0, high);
 }
 
 /** Probability, 0 to 1, that it is over within the given seconds. */
 export function probabilityWithin(distribution: DurationDistribution, seconds: number): number {
+  if (!distribution.rareDelays?.length) return ordinaryWithin(distribution, seconds);
+  return withDelaysWithin(distribution, compoundDelays(distribution.rareDelays), seconds);
+}
+
+function withDelaysWithin(
+  distribution: DurationDistribution,
+  compound: ReturnType<typeof compoundDelays>,
+  seconds: number,
+): number {
+  return compound.reduce(
+    (sum, { probability, seconds: delay }) => sum + probability * ordinaryWithin(distribution, seconds - delay),
+    0,
+  );
+}
+
+function ordinaryWithin(distribution: DurationDistribution, seconds: number): number {
   const spread = spreadSeconds(distribution);
   const margin = seconds - distribution.meanSeconds;
   if (spread === 0) return margin >= 0 ? 1 : 0;
