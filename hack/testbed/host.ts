@@ -22,6 +22,8 @@ export interface TestHostOptions {
   cpus?: number;
   cpuModel?: string;
   labels?: Record<string, string>;
+  /** The agent's state folder is a tmpfs of this size, which only the agent sees. */
+  stateFolderBytes?: number;
   /** More options for `vacate agent`. */
   agentOptions?: string[];
   /** Put before the agent's PATH: a folder of programs that behave otherwise. */
@@ -61,6 +63,7 @@ export class TestHost {
 
   async startAgent(signal: AbortSignal): Promise<void> {
     const { folder, driver, imagesFolder, memory = "2Gi", cpus = 8, cpuModel, agentOptions = [] } = this.#options;
+    const { stateFolderBytes } = this.#options;
     const { programsFolder } = this.#options;
     const command = [vacate, "agent", "--driver", driver, "--data-dir", join(folder, "data")];
     command.push("--state-dir", this.#stateFolder, "--run-dir", this.#runFolder, "--socket", this.socketPath);
@@ -68,7 +71,8 @@ export class TestHost {
     if (driver === "QEMU") command.push("--accelerator", "tcg");
     if (imagesFolder !== undefined) command.push("--images", imagesFolder);
     if (cpuModel !== undefined) command.push("--cpu-model", cpuModel);
-    this.#agent = await startChild(`agent of ${this.name}`, [...command, ...agentOptions], {
+    const prefix = stateFolderBytes === undefined ? [] : withTmpfs(this.#stateFolder, stateFolderBytes);
+    this.#agent = await startChild(`agent of ${this.name}`, [...prefix, ...command, ...agentOptions], {
       logFile: join(folder, "agent.log"),
       ...(programsFolder === undefined
         ? {}
@@ -148,4 +152,11 @@ export class TestHost {
     await endProcessesNaming([this.#stateFolder, this.#runFolder]);
     for (const folder of this.folders) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What to run a command under so that it finds a tmpfs at the folder, in a mount namespace of its own. */
+function withTmpfs(folder: string, sizeBytes: number): string[] {
+  const script = `mount -t tmpfs -o size=${sizeBytes},mode=700 tmpfs "$0" && exec "$@"`;
+  const asRoot = process.getuid?.() === 0 ? [] : ["--map-root-user"];
+  return ["unshare", "--mount", ...asRoot, "sh", "-c", script, folder];
 }
