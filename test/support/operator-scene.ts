@@ -178,7 +178,7 @@ export class OperatorScene extends ClusterScene {
   }
 }
 
-export function isRunningOn(vm: VirtualMachine, ...hostNames: string[]): boolean {
+function isRunningOn(vm: VirtualMachine, ...hostNames: string[]): boolean {
   const { status } = vm;
   return hostNames.includes(status?.hostName ?? "") && status?.migration === undefined && status?.phase === "Running";
 }
