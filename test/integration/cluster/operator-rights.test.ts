@@ -42,9 +42,11 @@ describe("the operator with the rights of manifests/", function () {
 
   after(async () => {
     await scene?.clear();
+    if (recorder) await scene.operator.stop();
+    // Before the scene ends: kubectl keeps its cache in the scene's folder.
+    await kubectl?.run(["delete", "-f", new URL("rbac.yaml", manifests).pathname, "--ignore-not-found"]);
     await scene?.stop();
     await recorder?.stop();
-    await kubectl?.run(["delete", "-f", new URL("rbac.yaml", manifests).pathname, "--ignore-not-found"]);
   });
 
   /** What a pod with this service account would be given. */
