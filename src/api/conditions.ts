@@ -67,6 +67,10 @@ export const reservationConditions = {
   Admitted: "Admitted",
   /** There is a plan. */
   Planned: "Planned",
+  /** The plan was approved by hand. Only where that is asked for. */
+  Approved: "Approved",
+  /** Nothing new starts, since the spec says so. Only while it does. */
+  Suspended: "Suspended",
   /** No displaced VM is left on the hosts, by their agents' word. */
   Vacated: "Vacated",
   /** The window is open and the hosts are the user's. */
@@ -87,6 +91,10 @@ export const reservationReasons = {
   NotAdmitted: "NotAdmitted",
   PlanReady: "PlanReady",
   NoFeasiblePlan: "NoFeasiblePlan",
+  PlanApproved: "PlanApproved",
+  ApprovalRequired: "ApprovalRequired",
+  PlanStale: "PlanStale",
+  Suspended: "Suspended",
   WaitingForStartBy: "WaitingForStartBy",
   Vacating: "Vacating",
   HostsFree: "HostsFree",
@@ -102,6 +110,7 @@ export const reservationReasons = {
   Returned: "Returned",
   Stayed: "Stayed",
   NotStarted: "NotStarted",
+  GaveUp: "GaveUp",
 } as const;
 
 export const overheadModelConditions = { Fitted: "Fitted" } as const;

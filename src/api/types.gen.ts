@@ -4,9 +4,9 @@
  */
 export interface OverheadModelSpec {
 /**
- * Form of the regression of seconds on bytes of state.
+ * Form of the regression of seconds on bytes of state. Auto chooses by cross-validation for each phase.
  */
-form?: "Linear"
+form?: ("Auto" | "Linear" | "Polynomial")
 /**
  * Number of latest observations by phase that are kept and fitted.
  */
@@ -34,6 +34,10 @@ copyRate?: string
  */
 suspend?: {
 /**
+ * The form that is used.
+ */
+form?: ("Linear" | "Polynomial")
+/**
  * Microseconds at zero bytes of state.
  */
 interceptMicroseconds?: number
@@ -42,9 +46,17 @@ interceptMicroseconds?: number
  */
 nanosecondsPerMebibyte?: number
 /**
+ * Nanoseconds for each mebibyte squared, where the form is Polynomial.
+ */
+nanosecondsPerSquareMebibyte?: number
+/**
  * Standard deviation of the residuals in microseconds.
  */
 residualMicroseconds?: number
+/**
+ * How much longer it takes now than in the older half of the history, such as 12.3%; 0.0% while no drift is found.
+ */
+drift?: string
 /**
  * Observations in the fit.
  */
@@ -67,6 +79,10 @@ bias?: string
  */
 copy?: {
 /**
+ * The form that is used.
+ */
+form?: ("Linear" | "Polynomial")
+/**
  * Microseconds at zero bytes of state.
  */
 interceptMicroseconds?: number
@@ -75,9 +91,17 @@ interceptMicroseconds?: number
  */
 nanosecondsPerMebibyte?: number
 /**
+ * Nanoseconds for each mebibyte squared, where the form is Polynomial.
+ */
+nanosecondsPerSquareMebibyte?: number
+/**
  * Standard deviation of the residuals in microseconds.
  */
 residualMicroseconds?: number
+/**
+ * How much longer it takes now than in the older half of the history, such as 12.3%; 0.0% while no drift is found.
+ */
+drift?: string
 /**
  * Observations in the fit.
  */
@@ -100,6 +124,10 @@ bias?: string
  */
 resume?: {
 /**
+ * The form that is used.
+ */
+form?: ("Linear" | "Polynomial")
+/**
  * Microseconds at zero bytes of state.
  */
 interceptMicroseconds?: number
@@ -108,9 +136,17 @@ interceptMicroseconds?: number
  */
 nanosecondsPerMebibyte?: number
 /**
+ * Nanoseconds for each mebibyte squared, where the form is Polynomial.
+ */
+nanosecondsPerSquareMebibyte?: number
+/**
  * Standard deviation of the residuals in microseconds.
  */
 residualMicroseconds?: number
+/**
+ * How much longer it takes now than in the older half of the history, such as 12.3%; 0.0% while no drift is found.
+ */
+drift?: string
 /**
  * Observations in the fit.
  */
@@ -366,6 +402,27 @@ parallelMigrations?: number
  * What the displaced VMs do after the window. A VM with a home goes home in any case.
  */
 afterwards?: ("Return" | "Stay")
+/**
+ * What to do when the window begins and the hosts are not free: go on, or release them and bring the VMs back.
+ */
+whenLate?: ("KeepVacating" | "GiveUp")
+/**
+ * Nothing new starts while this is true; what is in flight ends. Hosts that are held stay held.
+ */
+suspend?: boolean
+/**
+ * Who decides that a plan may run.
+ */
+approval?: {
+/**
+ * Manual: vacating begins only when planHash names the present plan, which is then carried out as it is.
+ */
+mode?: ("Automatic" | "Manual")
+/**
+ * The plan that may run (status.plan.hash).
+ */
+planHash?: string
+}
 }
 
 /**
@@ -527,9 +584,9 @@ summary?: string
  */
 outcome?: {
 /**
- * Whether the hosts were free when the window started.
+ * Whether the hosts were free when the window started; Missed when they were given up.
  */
-result?: ("OnTime" | "Late")
+result?: ("OnTime" | "Late" | "Missed")
 /**
  * When the last host was free.
  */

@@ -5,6 +5,7 @@ import { admit, type Refusal } from "../../planner/admission.ts";
 import type { Cluster, ReservationRequest } from "../../planner/inputs.ts";
 import { type Plan, planVacating } from "../../planner/plan.ts";
 import { formatTime, isTrue } from "../../runtime/condition.ts";
+import { approvedPlan, boundRequest, setConsent, setSuspended } from "./consent.ts";
 import { type Action, type Decision, StatusDraft } from "./decision.ts";
 import { holdActions, holdsAll, wantedHold } from "./holds.ts";
 import { formatProbability, onTimeProbability, planStatus, progressOf, startByOf } from "./plan-status.ts";
@@ -27,7 +28,11 @@ const tolerableSeconds = 2;
 export function decideAdmission(view: ReservationView): Decision {
   const request = requestOf(view);
   const cluster = clusterOf(view);
-  if (isAdmitted(view, request)) return decidePlan(view, request, planVacating(request, cluster, request.heldHosts));
+  if (isAdmitted(view, request)) return decidePlan(view, request, planFor(view, request, cluster, request.heldHosts));
+  if (view.reservation.spec.suspend && request.heldHosts.length === 0) {
+    const message = "no hosts are held while spec.suspend is true";
+    return decideRefusal(view, request, cluster, { reason: reasons.Suspended, message });
+  }
   if (view.reservation.status?.admittedAt === undefined && olderUndecided(view, request)) {
     // What a crash left half done must not stand in the older one's way.
     return { ...unchanged(view, contestedSeconds), actions: releaseActions(request.heldHosts) };
@@ -37,13 +42,18 @@ export function decideAdmission(view: ReservationView): Decision {
   const mayHaveBegun = view.reservation.status?.admittedAt !== undefined || isRecurring(view.reservation);
   const admission = admit(request, cluster, mayHaveBegun);
   if (admission.refusal) return decideRefusal(view, request, cluster, admission.refusal);
-  const { plan } = admission;
+  const plan = ruled(view, request, admission.plan);
   const startBy = startByOf(planStatus(plan, undefined, view.now), request.windowStart);
   const holds = holdActions(view, plan.hosts, wantedHold(view, request, startBy));
   if (!holdsAll(view, plan.hosts, request)) return { ...unchanged(view, followUpSeconds), actions: holds };
   const extra = request.heldHosts.filter((name) => !plan.hosts.includes(name));
-  const decision = decidePlan(view, request, plan);
+  const decision = decidePlan(view, request, hasHosts(view, plan) ? planFor(view, request, cluster, plan.hosts) : plan);
   return { ...decision, actions: [...releaseActions(extra), ...decision.actions] };
+}
+
+/** The plan with the allowance that the view's rule asks for. */
+function ruled({ startRule, now }: ReservationView, { windowStart }: ReservationRequest, plan: Plan): Plan {
+  return startRule ? { ...plan, allowanceSeconds: startRule(plan, windowStart, now) } : plan;
 }
 
 /** Refuses a spec that makes no sense. Nothing but an edit heals that. */
@@ -53,12 +63,25 @@ export function decideInvalid(view: ReservationView, message: string): Decision 
   return { actions: releaseActions(heldHostNames(view)), status: draft.finish() };
 }
 
+/** The plan for these hosts: the approved one, as far as it can be carried out still. */
+function planFor(view: ReservationView, request: ReservationRequest, cluster: Cluster, hosts: readonly string[]): Plan {
+  const approved = approvedPlan(view.reservation);
+  const fixed = new Map(approved?.moves?.map(({ uid, to }) => [uid, to]));
+  return ruled(view, request, planVacating(boundRequest(request, approved), cluster, hosts, { fixed }));
+}
+
+/** Whether these are the hosts of the present plan. */
+function hasHosts({ reservation: { status } }: ReservationView, { hosts }: Plan): boolean {
+  const present = (status?.hosts ?? []).map(({ name }) => name);
+  return hosts.length === present.length && hosts.every((name) => present.includes(name));
+}
+
 function decidePlan(view: ReservationView, request: ReservationRequest, plan: Plan): Decision {
   const { now } = view;
   const draft = draftOf(view);
   const { status } = draft;
   const isFirst = status.admittedAt === undefined;
-  const planned = planStatus(plan, status.plan, now);
+  const planned = planStatus(plan, status.plan, now, hasHosts(view, plan) ? approvedPlan(view.reservation) : undefined);
   const startBy = startByOf(planned, request.windowStart);
   const isDue = startBy <= now;
   const probability = plan.unplaced.length > 0 ? 0 : chance(plan, request, startBy, now);
@@ -75,28 +98,38 @@ function decidePlan(view: ReservationView, request: ReservationRequest, plan: Pl
   setPlanned(draft, plan, status.startBy);
   draft.set("Active", "False", reasons.WindowNotOpen, `the window opens at ${window.start}`);
   draft.set("Completed", "False", reasons.WindowNotOpen, `the window opens at ${window.start}`);
+  const objection = setConsent(draft, view.reservation);
   const lateSeconds = (now.getTime() - startBy.getTime()) / 1000;
   const isLate = isFirst && lateSeconds > tolerableSeconds;
-  if (isLate) {
+  if (isDue && objection) {
+    const message = `${objection.message}; vacating should have begun at ${status.startBy} and would be on time with ${status.onTimeProbability} if it began now`;
+    draft.set("AtRisk", "True", objection.reason, message);
+  } else if (isLate) {
     const message = `vacating should have begun at ${status.startBy}, ${formatSeconds(lateSeconds)} before it was admitted; it begins at once and is on time with ${status.onTimeProbability}`;
     draft.set("AtRisk", "True", reasons.StartByPassed, message);
   } else if (!isDue || isFirst) {
     draft.set("AtRisk", "False", reasons.OnTrack, `begins at ${status.startBy}`);
   }
-  if (isDue) {
+  if (isDue && !objection) {
     // Recorded before the first VM is told to move: from here on the hosts stay as they are.
     status.vacatingSince = now.toISOString();
     status.outcome = { predictedMilliseconds: planned.predictedMilliseconds ?? 0 };
     draft.set("Vacated", "False", reasons.Vacating, vacatingMessage(plan));
   } else {
-    draft.set("Vacated", "False", reasons.WaitingForStartBy, `vacating begins at ${status.startBy}`);
+    const message = objection?.message ?? `vacating begins at ${status.startBy}`;
+    draft.set("Vacated", "False", objection?.reason ?? reasons.WaitingForStartBy, message);
   }
-  const untilStartBy = (startBy.getTime() - now.getTime()) / 1000;
   return {
     actions: holdActions(view, plan.hosts, wantedHold(view, request, startBy)),
     status: draft.finish(),
-    requeueAfterSeconds: isDue ? followUpSeconds : Math.min(replanSeconds, untilStartBy),
+    requeueAfterSeconds: isDue && !objection ? followUpSeconds : nextLook(view, request, startBy),
   };
+}
+
+/** Before anything is seen to change: at the next moment that time alone decides, and now and then. */
+function nextLook({ now }: ReservationView, { windowStart, windowEnd }: ReservationRequest, startBy: Date): number {
+  const moments = [startBy, windowStart, windowEnd].filter((moment) => moment > now);
+  return Math.min(replanSeconds, ...moments.map((moment) => (moment.getTime() - now.getTime()) / 1000));
 }
 
 function setPlanned(draft: StatusDraft, plan: Plan, startBy: string): void {
@@ -123,7 +156,7 @@ function decideRefusal(
   view: ReservationView,
   request: ReservationRequest,
   cluster: Cluster,
-  refusal: Refusal,
+  refusal: { reason: Refusal["reason"] | typeof reasons.Suspended; message: string },
 ): Decision {
   // A younger reservation that has not got all its hosts yet gives way; what is held already is kept meanwhile.
   const younger = youngerContenders(view);
@@ -136,15 +169,12 @@ function decideRefusal(
   }
   const draft = draftOf(view);
   refuse(draft, refusal);
+  setSuspended(draft, view.reservation);
   setWindow(draft.status, view.reservation, windowOf(view));
   const decision = { actions: releaseActions(request.heldHosts), status: draft.finish() };
   // Time alone does not bring a past window back.
   if (refusal.reason === "WindowInPast") return decision;
-  const untilEnd = Math.max(0, (request.windowEnd.getTime() - view.now.getTime()) / 1000);
-  return {
-    ...decision,
-    requeueAfterSeconds: isRecurring(view.reservation) ? Math.min(replanSeconds, untilEnd) : replanSeconds,
-  };
+  return { ...decision, requeueAfterSeconds: nextLook(view, request, request.windowStart) };
 }
 
 function refuse(draft: StatusDraft, refusal: { reason: string; message: string }): void {

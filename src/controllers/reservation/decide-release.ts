@@ -3,6 +3,7 @@ import type { VirtualMachine } from "../../api/resources.ts";
 import { wantedHost } from "../../api/wanted-host.ts";
 import { findCondition, formatTime, isTrue } from "../../runtime/condition.ts";
 import { isClosed } from "../hold-rules.ts";
+import { setSuspended } from "./consent.ts";
 import { type Action, type AssignAction, type Decision, StatusDraft } from "./decision.ts";
 import { progressOf } from "./plan-status.ts";
 import {
@@ -35,13 +36,16 @@ export function decideRelease(view: ReservationView): Decision {
 
   const assigned = assignedMachines(view);
   const returning = returningMachines(view);
-  const assignments = takeBack(view, assigned, returning, isDeleted);
+  const suspended = setSuspended(draft, view.reservation);
+  // Whoever deletes it wants to be rid of it.
+  const assignments = suspended && !isDeleted ? [] : takeBack(view, assigned, returning, isDeleted);
   closeWindow(draft, view);
   if (assigned.length > 0 || returning.length > 0) {
     const names = [...returning, ...assigned].slice(0, 5).map(machineName).join(", ");
     const count = draft.status.plan?.moves?.length ?? assigned.length;
     draft.status.progress = progressOf(count, Math.max(0, count - assigned.length - returning.length));
-    draft.set("Completed", "False", reasons.Returning, `waiting for ${names}`);
+    const paused = suspended && !isDeleted ? `; ${suspended.message}` : "";
+    draft.set("Completed", "False", reasons.Returning, `waiting for ${names}${paused}`);
     return { actions: assignments, status: draft.finish(), requeueAfterSeconds: returningSeconds };
   }
   const held = heldHostNames(view);
@@ -131,13 +135,15 @@ function isOpen(view: ReservationView, hostName: string): boolean {
 function closeWindow(draft: StatusDraft, view: ReservationView) {
   const { status } = draft;
   const end = status.window?.end ?? formatTime(view.now);
-  draft.set("Active", "False", reasons.WindowOver, `the window ended at ${end}`);
-  draft.set("AtRisk", "False", reasons.WindowOver, `the window ended at ${end}`);
+  const isOver = end <= formatTime(view.now);
+  const message = isOver ? `the window ended at ${end}` : "the hosts are released before the window ends";
+  draft.set("Active", "False", reasons.WindowOver, message);
+  draft.set("AtRisk", "False", reasons.WindowOver, message);
   if (!draft.isTrue("Completed") && draft.reason("Completed") !== reasons.Returning) {
     draft.set("Completed", "False", reasons.Returning, "releasing the hosts");
   }
   // Never free in the whole window.
-  if (status.vacatingSince !== undefined && status.outcome?.result === undefined && end <= formatTime(view.now)) {
+  if (status.vacatingSince !== undefined && status.outcome?.result === undefined && isOver) {
     status.outcome = { ...status.outcome, result: "Late" };
   }
   return status;
@@ -152,9 +158,7 @@ function complete(draft: StatusDraft, view: ReservationView, isDeleted: boolean)
   status.progress = progressOf(moves.length, moves.length);
   recordWindow(status);
   if (!wasVacating) {
-    const { status: admitted, message } = findCondition(status.conditions, "Admitted") ?? {};
-    const why = admitted === "False" ? `it was not admitted: ${message}` : "vacating never began";
-    draft.set("Completed", "True", reasons.NotStarted, `the window is over; ${why}`);
+    draft.set("Completed", "True", reasons.NotStarted, `the window is over; ${whyNotStarted(draft)}`);
     return;
   }
   const returns = (view.reservation.spec.afterwards ?? "Return") === "Return" && !isDeleted;
@@ -162,11 +166,24 @@ function complete(draft: StatusDraft, view: ReservationView, isDeleted: boolean)
     const from = moves.find(({ uid }) => uid === vm.metadata.uid)?.from;
     return from !== undefined && (vm.spec.hostName ?? from) !== vm.status?.hostName;
   });
-  if (returns && elsewhere.length === 0) {
+  if (returns && elsewhere.length === 0 && status.outcome?.result !== "Missed") {
     draft.set("Completed", "True", reasons.Returned, `the hosts are released and ${moves.length} VMs are back`);
+    return;
+  }
+  if (status.outcome?.result === "Missed") {
+    const message = `the hosts were not free in time and are released; ${elsewhere.length} of ${moves.length} VMs stay elsewhere`;
+    draft.set("Completed", "True", reasons.GaveUp, message);
     return;
   }
   const names = elsewhere.slice(0, 5).map(machineName).join(", ");
   const message = `the hosts are released; ${elsewhere.length} of ${moves.length} VMs stay elsewhere${names ? `: ${names}` : ""}`;
   draft.set("Completed", "True", returns ? reasons.Returned : reasons.Stayed, message);
+}
+
+function whyNotStarted(draft: StatusDraft): string {
+  const find = (type: string) => findCondition(draft.status.conditions, type);
+  const admitted = find("Admitted");
+  if (admitted?.status === "False") return `it was not admitted: ${admitted.message}`;
+  const held = find("Suspended") ?? find("Approved");
+  return held ? `vacating never began: ${held.message}` : "vacating never began";
 }

@@ -1,8 +1,10 @@
+import { reservationReasons as reasons } from "../../api/conditions.ts";
 import type { ReservationRequest } from "../../planner/inputs.ts";
 import { displacedGuests } from "../../planner/placement.ts";
 import { type Plan, planVacating, predictMove } from "../../planner/plan.ts";
 import { predictSchedule, type ScheduledMove } from "../../planner/schedule.ts";
 import { formatTime } from "../../runtime/condition.ts";
+import { approvedPlan, boundRequest, givesUp, setConsent } from "./consent.ts";
 import { type AssignAction, type Decision, StatusDraft } from "./decision.ts";
 import { holdActions, wantedHold } from "./holds.ts";
 import { checkHost } from "./inventory-check.ts";
@@ -15,6 +17,8 @@ import { setWindow, windowOf } from "./window.ts";
 /** How often to look though nothing was seen to change; the inventory of an agent is not watched. */
 const vacatingSeconds = 2;
 const vacatedSeconds = 30;
+/** How soon to go on after a write of its own. */
+const followUpSeconds = 0.05;
 
 /** From start-by until the end of the window: tells VMs to go, and says when the hosts are free and the window is open. */
 export function decideVacating(view: ReservationView): Decision {
@@ -34,26 +38,44 @@ export function decideVacating(view: ReservationView): Decision {
     moves,
     displaced.map(({ uid }) => uid),
   );
-  const plan = planVacating(request, cluster, hosts, {
-    fixed: fixedTargets(moves, progress),
-    avoid: new Map(progress.map(({ uid, failedTargets }) => [uid, failedTargets])),
-  });
+  const approved = approvedPlan(reservation);
+  const plan = planVacating(
+    boundRequest(request, approved),
+    cluster,
+    hosts,
+    // What was approved by hand is tried again as it is.
+    approved
+      ? { fixed: new Map(moves.map(({ uid, to }) => [uid, to])) }
+      : {
+          fixed: fixedTargets(moves, progress),
+          avoid: new Map(progress.map(({ uid, failedTargets }) => [uid, failedTargets])),
+        },
+  );
   updatePlan(status, plan, moves, progress, now);
+  const objection = setConsent(draft, reservation);
 
   const parallel = plan.parallelMigrations;
   const rest = predictSchedule(restOf(plan, view, progress), parallel);
   const startBy = new Date(status.startBy ?? now);
-  const assignments = tell(view, plan, progress, parallel);
+  const assignments = objection ? [] : tell(view, plan, progress, parallel);
   const checks = hosts.map((name) => checkHost(view, name));
   setVacated(draft, view, request, checks, progress);
   setActive(draft, request, now);
-  setRisk(draft, request, now, { rest, plan, progress, assignments });
+  setRisk(draft, request, now, { rest, plan, progress, assignments, objection });
+  if (givesUp(view, request.windowStart) && status.outcome?.result === undefined) giveUp(draft, request);
   const holds = holdActions(view, hosts, wantedHold(view, request, startBy));
   return {
     actions: [...holds, ...assignments],
     status: draft.finish(),
     requeueAfterSeconds: nextLook(draft, request, now),
   };
+}
+
+/** The next decision releases the hosts and brings the VMs back. */
+function giveUp(draft: StatusDraft, request: ReservationRequest): void {
+  draft.status.outcome = { ...draft.status.outcome, result: "Missed" };
+  const message = `gave up, as spec.whenLate asks: the hosts were not free when the window began at ${formatTime(request.windowStart)}`;
+  draft.set("Vacated", "False", reasons.GaveUp, message);
 }
 
 /** A duration may be edited while vacating; into another reservation's window it does not grow. */
@@ -149,6 +171,7 @@ function assignmentTo(to: string, from: string, present: Assignment | undefined,
 
 function nextLook(draft: StatusDraft, request: ReservationRequest, now: Date): number {
   const until = (time: Date) => Math.max(0, (time.getTime() - now.getTime()) / 1000);
+  if (draft.status.outcome?.result === "Missed") return followUpSeconds;
   const usual = draft.isTrue("Vacated") ? vacatedSeconds : vacatingSeconds;
   const next = draft.isTrue("Active") || now >= request.windowStart ? request.windowEnd : request.windowStart;
   return Math.min(usual, until(next));

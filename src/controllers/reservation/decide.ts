@@ -1,4 +1,5 @@
 import { isTrue } from "../../runtime/condition.ts";
+import { givesUp } from "./consent.ts";
 import { decideAdmission, decideInvalid } from "./decide-admission.ts";
 import { decideRelease } from "./decide-release.ts";
 import { decideVacating } from "./decide-vacating.ts";
@@ -18,7 +19,7 @@ export function decide(view: ReservationView): Decision {
   // A window that was admitted is carried through whatever its spec says now.
   if (invalid !== undefined && status?.vacatingSince === undefined) return decideInvalid(view, invalid);
   if (isTrue(status?.conditions, "Completed")) return decideCompleted(view);
-  if (isOver(view)) return decideRelease(view);
+  if (isOver(view) || isGivenUp(view)) return decideRelease(view);
   if (invalid !== undefined) return { actions: [], status: status ?? {} };
   if (status?.vacatingSince !== undefined) return decideVacating(view);
   return decideAdmission(view);
@@ -42,6 +43,15 @@ function isOver({ reservation, now }: ReservationView): boolean {
   const { status } = reservation;
   if (status?.admittedAt === undefined && !isRecurring(reservation)) return false;
   return Date.parse(status?.window?.end ?? "") <= now.getTime();
+}
+
+/** Late, and not wanted any more: said while vacating, or when vacating did not begin before the window. */
+function isGivenUp(view: ReservationView): boolean {
+  const { status } = view.reservation;
+  if (status?.outcome?.result === "Missed") return true;
+  if (status?.window === undefined || status.vacatingSince !== undefined) return false;
+  const isPlanned = status.admittedAt !== undefined || isRecurring(view.reservation);
+  return isPlanned && givesUp(view, new Date(status.window.start));
 }
 
 function invalidSpec(view: ReservationView): string | undefined {

@@ -1,4 +1,4 @@
-import type { reservationConditions } from "../../api/conditions.ts";
+import { reservationReasons as reasons, type reservationConditions } from "../../api/conditions.ts";
 import type { Condition } from "../../api/object.ts";
 import type { VirtualMachine } from "../../api/resources.ts";
 import type { ReservationStatus } from "../../api/types.gen.ts";
@@ -43,6 +43,11 @@ export class StatusDraft {
     const input: ConditionInput = { type, status, reason, message, ...observed };
     // Every condition set here has a message, so all of them do.
     this.status.conditions = setCondition(this.status.conditions, input, this.#now) as Conditions;
+  }
+
+  remove(type: ConditionType): void {
+    const { conditions } = this.status;
+    if (conditions) this.status.conditions = conditions.filter((condition) => condition.type !== type);
   }
 
   isTrue(type: ConditionType): boolean {
@@ -95,8 +100,12 @@ export function announcements(before: ReservationStatus | undefined, after: Rese
   });
 }
 
+/** Reasons that are bad news whatever they are told of. */
+const badNews: ReadonlySet<string> = new Set([reasons.GaveUp, reasons.PlanStale]);
+
 function severityOf(condition: Conditions[number], old: Condition | undefined): Announcement["type"] | undefined {
   const wasTrue = old?.status === "True";
+  if (badNews.has(condition.reason)) return "Warning";
   switch (condition.type) {
     case "AtRisk":
       if (condition.status === "True") return "Warning";
@@ -107,6 +116,8 @@ function severityOf(condition: Conditions[number], old: Condition | undefined): 
     case "Vacated":
       if (condition.status === "True" || condition.reason === "Vacating") return wasTrue ? "Warning" : "Normal";
       return wasTrue || condition.reason === "HostNotAnswering" ? "Warning" : undefined;
+    case "Approved":
+      return "Normal";
     default:
       return condition.status === "True" || condition.reason === "Returning" ? "Normal" : undefined;
   }

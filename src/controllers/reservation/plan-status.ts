@@ -10,12 +10,21 @@ const shortestAllowanceSeconds = 5;
 const negligibleSeconds = 1;
 const negligibleShare = 0.1;
 
-/** The plan for the status; the present one while neither its hash nor its allowance has changed materially. */
-export function planStatus(plan: Plan, present: PlanStatus | undefined, now: Date): PlanStatus {
+/**
+ * The plan for the status; the present one while neither its hash nor its allowance has changed materially.
+ * @param approved the present one when it was approved by hand: it stays the same plan while it moves the same VMs
+ */
+export function planStatus(
+  plan: Plan,
+  present: PlanStatus | undefined,
+  now: Date,
+  approved: PlanStatus | undefined = undefined,
+): PlanStatus {
   const allowanceMilliseconds = Math.ceil(Math.max(shortestAllowanceSeconds, plan.allowanceSeconds) * 1000);
-  if (present?.hash === plan.hash && isNegligible(present.allowanceMilliseconds, allowanceMilliseconds)) return present;
+  const hash = approved && isCarriedOutBy(approved, plan) ? approved.hash : plan.hash;
+  if (present?.hash === hash && isNegligible(present.allowanceMilliseconds, allowanceMilliseconds)) return present;
   return {
-    hash: plan.hash,
+    hash,
     computedAt: formatTime(now),
     parallelMigrations: plan.parallelMigrations,
     predictedMilliseconds: Math.round(plan.duration.meanSeconds * 1000),
@@ -30,6 +39,15 @@ export function planStatus(plan: Plan, present: PlanStatus | undefined, now: Dat
       predictedMilliseconds: Math.round(prediction.totalSeconds * 1000),
     })),
   };
+}
+
+function isCarriedOutBy({ moves = [], parallelMigrations }: PlanStatus, plan: Plan): boolean {
+  if (plan.moves.length !== moves.length || plan.unplaced.length > 0) return false;
+  if (plan.parallelMigrations !== parallelMigrations) return false;
+  const known = new Map(moves.map((move) => [move.uid, move]));
+  return plan.moves.every(
+    ({ guest, from, to }) => known.get(guest.uid)?.from === from && known.get(guest.uid)?.to === to,
+  );
 }
 
 function isNegligible(before: number | undefined, after: number): boolean {

@@ -19,7 +19,7 @@ import { assign, HostTakenError, writeHold } from "./act.ts";
 import { decide } from "./decide.ts";
 import { announcements, type Decision } from "./decision.ts";
 import { type AgentDirectory, readInventories } from "./inventories.ts";
-import { heldHostNames, type ReservationView } from "./view.ts";
+import { heldHostNames, type ReservationView, type StartRule } from "./view.ts";
 
 const reservationFinalizer = "vacate.dev/reservation";
 
@@ -33,6 +33,8 @@ export interface ReservationDependencies {
   clock: Clock;
   recorder: EventRecorder;
   metrics: Pick<Metrics, "reservationLeadSeconds" | "reservations">;
+  /** Absent: as late as the on-time target allows. */
+  startRule?: StartRule;
 }
 
 /** Brings a reservation one step further: reads, decides, acts, and writes its status once. */
@@ -89,6 +91,7 @@ async function readView(
     virtualMachines: dependencies.virtualMachines.list(),
     models: dependencies.models.list(),
     reservations: dependencies.reservations.list(),
+    ...(dependencies.startRule && { startRule: dependencies.startRule }),
     inventories,
   };
 }

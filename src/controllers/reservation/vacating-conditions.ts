@@ -4,6 +4,7 @@ import type { DurationDistribution } from "../../model/duration-distribution.ts"
 import type { ReservationRequest } from "../../planner/inputs.ts";
 import type { Plan } from "../../planner/plan.ts";
 import { findCondition, formatTime } from "../../runtime/condition.ts";
+import type { Objection } from "./consent.ts";
 import type { AssignAction, StatusDraft } from "./decision.ts";
 import type { HostCheck } from "./inventory-check.ts";
 import { formatProbability, isAtRisk, onTimeProbability, progressOf } from "./plan-status.ts";
@@ -16,6 +17,8 @@ export interface Outlook {
   plan: Plan;
   progress: readonly MoveProgress[];
   assignments: readonly AssignAction[];
+  /** What people hold back. */
+  objection: Objection | undefined;
 }
 
 /** `Vacated`, the hosts that are free, the progress, and the outcome when the last host has become free. */
@@ -88,7 +91,7 @@ export function setRisk(
   draft: StatusDraft,
   request: ReservationRequest,
   now: Date,
-  { rest, plan, progress, assignments }: Outlook,
+  { rest, plan, progress, assignments, objection }: Outlook,
 ): void {
   const { status } = draft;
   if (draft.isTrue("Active") || draft.isTrue("Vacated")) {
@@ -110,6 +113,11 @@ export function setRisk(
   }
   const probability = plan.unplaced.length > 0 ? 0 : onTimeProbability(rest, now, request.windowStart);
   status.onTimeProbability = formatProbability(Math.min(probability, 0.9999));
+  if (objection) {
+    const message = `${objection.message}; on time with ${status.onTimeProbability} if it went on now${details}`;
+    draft.set("AtRisk", "True", objection.reason, message);
+    return;
+  }
   const wasRaised = draft.isTrue("AtRisk");
   // The warning that the start was late stays true until the ground is regained.
   if (isAtRisk(probability, request.onTimeTarget, wasRaised)) {

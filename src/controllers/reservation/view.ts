@@ -1,6 +1,7 @@
 import type { GuestReport, GuestState } from "../../agent/protocol/types.ts";
 import type { OverheadModel, Reservation, VirtualMachine, VMHost } from "../../api/resources.ts";
 import type { ReservationStatus, VirtualMachineStatus, VMHostStatus } from "../../api/types.gen.ts";
+import type { Plan } from "../../planner/plan.ts";
 
 export type Hold = NonNullable<VMHostStatus["holds"]>[number];
 export type Assignment = NonNullable<VirtualMachineStatus["assignment"]>;
@@ -16,6 +17,9 @@ export type Inventory =
     }
   | { unavailable: string };
 
+/** How many seconds before the window's start a plan is to begin. Others than the plan's own are there to be compared with. */
+export type StartRule = (plan: Plan, windowStart: Date, now: Date) => number;
+
 /** Everything that a decision about one reservation depends on. */
 export interface ReservationView {
   now: Date;
@@ -25,6 +29,8 @@ export interface ReservationView {
   models: readonly OverheadModel[];
   /** All, this one included. */
   reservations: readonly Reservation[];
+  /** When to begin; absent: as late as the on-time target allows. */
+  startRule?: StartRule;
   /** By host name; hosts that were not asked are absent. */
   inventories: ReadonlyMap<string, Inventory>;
 }

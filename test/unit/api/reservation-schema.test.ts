@@ -46,10 +46,21 @@ describe("the Reservation's schema", () => {
       { window: { ...once, timeZone: "UTC" } },
       /^spec.window.timeZone: .*timeZone belongs to schedule/,
     ],
+    [
+      "a plan's hash without manual approval",
+      { window: once, approval: { planHash: "0123456789abcdef" } },
+      /^spec.approval.planHash: .*planHash belongs to mode Manual/,
+    ],
+    [
+      "a hash that is none",
+      { window: once, approval: { mode: "Manual", planHash: "latest" } },
+      /^spec.approval.planHash: .*should match/,
+    ],
+    ["an unknown wish for lateness", { window: once, whenLate: "Panic" }, /supported values: "KeepVacating", "GiveUp"/],
     ["an unknown zone", { window: { ...nightly, timeZone: "Mars/Olympus" } }, /timeZone must be an IANA name/],
   ];
   for (const [what, spec, message] of bad) {
-    it(`should refuse a window with ${what}`, () => {
+    it(`should refuse ${what}`, () => {
       const found = refusals(reservation(spec));
       expect(found).to.have.length(1);
       expect(found[0]).to.match(message);

@@ -41,6 +41,7 @@ const texts = [
   "30 6 1 1 *",
   "host-a",
   ...sizes,
+  "0123456789abcdef",
   "/run/a.sock",
   "__proto__",
   hostKey,
@@ -79,7 +80,7 @@ describe("compileSchema with objects of any shape", () => {
           expect(again).to.deep.equal(JSON.parse(JSON.stringify(object)));
           expect(schema.validate(again, old)).to.deep.equal(causes);
         }),
-        { numRuns: 300 },
+        { numRuns: 500 },
       );
       // Else the objects would be too wild to reach the rules behind the structure.
       expect(accepted).to.be.greaterThan(0);
