@@ -6,6 +6,7 @@ import { planStatus, startByOf } from "../controllers/reservation/plan-status.ts
 import { clusterOf, requestOf } from "../controllers/reservation/planning-input.ts";
 import type { ReservationView } from "../controllers/reservation/view.ts";
 import { admit, type Refusal } from "../planner/admission.ts";
+import { explainPlan } from "../planner/explanation.ts";
 import { planJson, refusalJson } from "../planview/plan-json.ts";
 import { planSvg, refusalSvg } from "../planview/plan-svg.ts";
 import { planTable, refusalText } from "../planview/plan-table.ts";
@@ -104,10 +105,11 @@ export function whatIf(source: string, wanted: Reservation, objects: ClusterObje
     inventories: new Map(),
   };
   const request = requestFrom(source, view);
-  const { plan, refusal } = admit(request, clusterOf(view), present?.status?.admittedAt !== undefined);
+  const cluster = clusterOf(view);
+  const { plan, refusal } = admit(request, cluster, present?.status?.admittedAt !== undefined);
   if (refusal) return { reservation: key, refusal };
   const startBy = startByOf(planStatus(plan, undefined, now), request.windowStart);
-  return { reservation: key, plan: planView(request, plan, startBy, now) };
+  return { reservation: key, plan: planView(request, plan, explainPlan(request, cluster, plan), startBy, now) };
 }
 
 function requestFrom(source: string, view: ReservationView) {

@@ -1,8 +1,6 @@
-import { matchesLabels } from "../api/label-selector.ts";
-import { formatBytes } from "../api/quantity.ts";
 import { chooseHosts, Effort, type HostChoice, rankHosts } from "./host-choice.ts";
-import { type Cluster, guestName, type PlannerHost, type ReservationRequest } from "./inputs.ts";
-import { displacedGuests } from "./placement.ts";
+import { describeHold, hostObstacle, overlappingHolds } from "./host-obstacle.ts";
+import type { Cluster, PlannerHost, ReservationRequest } from "./inputs.ts";
 import { type Plan, planVacating } from "./plan.ts";
 
 type RefusalReason = "WindowInPast" | "InsufficientHosts" | "Conflict" | "InsufficientCapacity";
@@ -40,24 +38,11 @@ export function admit(request: ReservationRequest, cluster: Cluster, wasAdmitted
   return { refusal: { ...admission.refusal, message, fitsFrom } };
 }
 
-/** Whether the host may be vacated for the reservation; if not, why, in a few words. */
-function hostObstacle(host: PlannerHost, request: ReservationRequest): string | undefined {
-  if (!matchesLabels(request.selector, host.labels)) return "is not selected by hosts.selector";
-  if (host.reservableFrom && !host.reservableFrom.includes(request.namespace)) {
-    return `is not reservable from namespace ${request.namespace}`;
-  }
-  if (host.cpus < request.minCpus) return `has ${host.cpus} CPUs, ${request.minCpus} wanted`;
-  if (host.memoryBytes < request.minMemoryBytes) {
-    return `has ${formatBytes(host.memoryBytes)} of memory, ${formatBytes(request.minMemoryBytes)} wanted`;
-  }
-  return undefined;
-}
-
 function attempt(request: ReservationRequest, cluster: Cluster, effort: number): Admission {
   const { count } = request;
   const unfit: string[] = [];
   const fit = cluster.hosts.filter((host) => {
-    const obstacle = hostObstacle(host, request) ?? presentObstacle(host, request, cluster);
+    const obstacle = hostObstacle(host, request, cluster);
     if (obstacle) unfit.push(`${host.name} ${obstacle}`);
     return !obstacle;
   });
@@ -67,11 +52,9 @@ function attempt(request: ReservationRequest, cluster: Cluster, effort: number):
   }
   const held: string[] = [];
   const available = fit.filter((host) => {
-    const holders = overlapping(host, request);
-    for (const { reservation, start, end } of holders) {
-      held.push(`${host.name} is held by ${reservation} from ${start.toISOString()} to ${end.toISOString()}`);
-    }
-    return holders.length === 0;
+    const holds = overlappingHolds(host, request);
+    held.push(...holds.map((hold) => `${host.name} ${describeHold(hold)}`));
+    return holds.length === 0;
   });
   if (available.length < count) {
     const numbers = `${plural(count, "host")} wanted, ${available.length} of ${fit.length} that qualify ${available.length === 1 ? "is" : "are"} not held`;
@@ -99,16 +82,6 @@ function explain({ hosts, placement }: HostChoice, obstacle: string): string {
   const displaced = plural(placements.length + unplaced.length, "displaced VM");
   const placed = `${placements.length} of ${displaced} can be placed elsewhere`;
   return `to vacate ${hosts.join(", ")}, ${placed}; ${obstacle}`;
-}
-
-function presentObstacle(host: PlannerHost, request: ReservationRequest, cluster: Cluster): string | undefined {
-  if (!host.isReady) return "is not ready";
-  const pinned = displacedGuests(request, cluster, [host.name]).find((guest) => !guest.isMovable);
-  return pinned && `has ${guestName(pinned)}, which is never migrated`;
-}
-
-function overlapping(host: PlannerHost, request: ReservationRequest) {
-  return host.holds.filter((hold) => hold.start < request.windowEnd && request.windowStart < hold.end);
 }
 
 /** Only holds pass with time: what else is missing will be missing later too. */

@@ -1,6 +1,6 @@
 import type { OverheadModelStatus } from "../api/types.gen.ts";
-import { fittedSeconds } from "../model/linear-fit.ts";
-import { belongsToPhase, fitPhase, type Observation, type Phase } from "../model/phase-fits.ts";
+import { belongsToPhase, fewestObservations, type Observation, type Phase } from "../model/phase-fits.ts";
+import { predictMigration } from "../model/predict-migration.ts";
 
 /**
  * How much longer each phase takes for every further migration that does the same on the same host, as a share of the
@@ -17,6 +17,8 @@ const assumedObservations = 2;
 const mostContention = 4;
 /** Phases shorter than this are all noise. */
 const shortestSeconds = 0.02;
+/** Counts only where all that was seen is of one size. */
+const anyLinkBytesPerSecond = 125e6;
 
 /** Contention of a migration: the source's for the suspend, the target's for the other phases. */
 export function contentionBetween(
@@ -45,15 +47,14 @@ function learned(model: OverheadModelStatus | undefined): Contention {
 
 /** The median of what was seen and what is assumed: one migration that hung does not move it. */
 function phaseContention(history: readonly Observation[], phase: "suspend" | "copy" | "resume"): number {
-  const alone = history.filter((observation) => !isShared(observation));
-  const fit = fitPhase(alone, phase, 0);
-  if (!fit) return assumedContention[phase];
-  const seen = history.flatMap((observation) => {
-    const { stateBytes, parallel = 1, measuredMilliseconds } = observation;
-    const milliseconds = measuredMilliseconds?.[phase];
-    if (!isShared(observation) || !belongsToPhase(observation, phase)) return [];
-    if (stateBytes === undefined || milliseconds === undefined || !Number.isFinite(milliseconds)) return [];
-    const aloneSeconds = fittedSeconds(fit, stateBytes);
+  const relevant = history.filter((observation) => belongsToPhase(observation, phase));
+  const alone = { history: relevant.filter((observation) => !isShared(observation)) };
+  if (alone.history.length < fewestObservations) return assumedContention[phase];
+  const seen = relevant.filter(isShared).flatMap(({ stateBytes, parallel = 1, measuredMilliseconds }) => {
+    const milliseconds = measuredMilliseconds?.[phase] ?? Number.NaN;
+    if (stateBytes === undefined || !Number.isFinite(milliseconds)) return [];
+    const inputs = { source: alone, target: alone, stateBytes, linkBytesPerSecond: anyLinkBytesPerSecond };
+    const aloneSeconds = predictMigration(inputs)[`${phase}Seconds`];
     if (aloneSeconds < shortestSeconds) return [];
     return [(milliseconds / 1000 / aloneSeconds - 1) / (parallel - 1)];
   });

@@ -8,6 +8,10 @@ import { wayBackObstacle } from "./way-back.ts";
 export interface RankedHost {
   host: PlannerHost;
   cost: number;
+  /** The same without rounding, and also for a host that is held. */
+  seconds: number;
+  /** VMs that would have to leave. */
+  displaced: number;
 }
 
 /** One set of hosts that was looked at. */
@@ -53,7 +57,7 @@ export function rankHosts(
     .map((host) => {
       const displaced = displacedGuests(request, cluster, [host.name]);
       const seconds = displaced.reduce((sum, guest) => sum + costs.leastSeconds(guest), 0);
-      return { host, cost: hostCost(request, host.name, seconds) };
+      return { host, cost: hostCost(request, host.name, seconds), seconds, displaced: displaced.length };
     })
     .sort((a, b) => a.cost - b.cost || compare(a.host.name, b.host.name));
 }
@@ -119,7 +123,8 @@ function repaired(
   return undefined;
 }
 
-function tryHosts(
+/** Whether these hosts can be vacated together, and what that costs. */
+export function tryHosts(
   request: ReservationRequest,
   cluster: Cluster,
   names: readonly string[],

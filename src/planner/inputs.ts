@@ -20,7 +20,7 @@ export interface PlannerHost {
   holds: readonly PlannerHold[];
 }
 
-interface PlannerHold {
+export interface PlannerHold {
   /** `namespace/name` of the reservation. */
   reservation: string;
   start: Date;

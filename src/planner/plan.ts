@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { formatSeconds } from "../api/duration.ts";
 import type { DurationDistribution } from "../model/duration-distribution.ts";
 import { type Confidence, lowest, type MigrationPrediction } from "../model/predict-migration.ts";
 import { compare, indexOf } from "./cluster-index.ts";
@@ -35,6 +36,8 @@ export interface Plan {
   unplaced: Unplaced[];
   /** Degrees of parallelism that were looked at; the chosen one among them. */
   parallelChoices: Omit<ParallelChoice, "moves">[];
+  /** What people should know about it though it is feasible. */
+  warnings: string[];
 }
 
 /** Plans how to vacate the given hosts. Deterministic: the same input gives the same plan. */
@@ -67,7 +70,15 @@ export function planVacating(
     hash: planHash(hosts, moves, parallelMigrations),
     unplaced,
     parallelChoices: considered.map(({ moves: _, ...choice }) => choice),
+    warnings: planWarnings(request, allowanceSeconds),
   };
+}
+
+function planWarnings({ windowStart, windowEnd }: ReservationRequest, allowanceSeconds: number): string[] {
+  const windowSeconds = (windowEnd.getTime() - windowStart.getTime()) / 1000;
+  if (allowanceSeconds <= windowSeconds) return [];
+  const [window, allowance] = [formatSeconds(windowSeconds), formatSeconds(allowanceSeconds)];
+  return [`the window of ${window} is shorter than the ${allowance} set aside to vacate the hosts for it`];
 }
 
 /** Sizes that differ by less than about a fifth are the same for order and hash. */

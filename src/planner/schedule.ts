@@ -61,6 +61,8 @@ export function predictSchedule(moves: readonly ScheduledMove[], parallel: numbe
       simulation.endSeconds(slots, shifted) - simulation.endSeconds(slots),
     ),
     degreesOfFreedom: sequence.degreesOfFreedom,
+    // One that hangs holds up the whole, whatever runs beside it.
+    ...(sequence.rareDelays && { rareDelays: sequence.rareDelays }),
   };
 }
 

@@ -19,6 +19,8 @@ export function planJson(view: PlanView): object {
         Object.entries(move).map(([field, value]) => [field, typeof value === "number" ? rounded(value) : value]),
       ),
     ),
+    warnings: view.warnings,
+    explanation: view.explanation,
   };
 }
 

@@ -1,5 +1,6 @@
 import { inSequence, probabilityWithin, quantileSeconds } from "../model/duration-distribution.ts";
 import type { Confidence } from "../model/predict-migration.ts";
+import type { Explanation } from "../planner/explanation.ts";
 import { guestName, type ReservationRequest } from "../planner/inputs.ts";
 import type { Plan } from "../planner/plan.ts";
 
@@ -50,13 +51,22 @@ export interface PlanView {
   planHash: string;
   /** In the order in which they begin. */
   moves: MoveView[];
+  /** What people should know about it though it is feasible. */
+  warnings: string[];
+  explanation: Explanation;
 }
 
 /**
  * The plan in what is shown of it.
  * @param startBy when vacating has to begin
  */
-export function planView(request: ReservationRequest, plan: Plan, startBy: Date, now: Date): PlanView {
+export function planView(
+  request: ReservationRequest,
+  plan: Plan,
+  explanation: Explanation,
+  startBy: Date,
+  now: Date,
+): PlanView {
   const begin = startBy > now ? startBy : now;
   const secondsLeft = (request.windowStart.getTime() - begin.getTime()) / 1000;
   const allowanceSeconds = (request.windowStart.getTime() - startBy.getTime()) / 1000;
@@ -82,6 +92,8 @@ export function planView(request: ReservationRequest, plan: Plan, startBy: Date,
     earliestStart: new Date(now.getTime() + allowanceSeconds * 1000),
     planHash: plan.hash,
     moves,
+    warnings: plan.warnings,
+    explanation,
   };
 }
 

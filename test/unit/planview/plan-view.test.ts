@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { explainPlan } from "../../../src/planner/explanation.ts";
 import type { PlannerGuest } from "../../../src/planner/inputs.ts";
 import { planVacating } from "../../../src/planner/plan.ts";
 import { planJson } from "../../../src/planview/plan-json.ts";
@@ -14,7 +15,7 @@ const hosts = [host("host-a"), host("host-b"), host("host-c", { cpus: 64, memory
 function viewOf(guests: PlannerGuest[], asked = request(), hostNames = ["host-a", "host-b"]): PlanView {
   const plan = planVacating(asked, cluster(hosts, guests), hostNames);
   const startBy = new Date(asked.windowStart.getTime() - Math.max(5, plan.allowanceSeconds) * 1000);
-  return planView(asked, plan, startBy, now);
+  return planView(asked, plan, explainPlan(asked, cluster(hosts, guests), plan), startBy, now);
 }
 
 const guests = (count: number, overrides: Partial<PlannerGuest> = {}) =>
@@ -116,7 +117,7 @@ describe("the plan as a table, JSON and a time line", () => {
           const asked = request({ parallelMigrations: parallel, windowStart: minutesLater(minutes) });
           const plan = planVacating(asked, any, [any.hosts[0]?.name ?? ""]);
           const startBy = new Date(asked.windowStart.getTime() - Math.max(5, plan.allowanceSeconds) * 1000);
-          const view = planView(asked, plan, startBy, any.now);
+          const view = planView(asked, plan, explainPlan(asked, any, plan), startBy, any.now);
           const svg = planSvg(view);
           expect(isWellFormed(svg)).to.equal(true);
           expect(`${svg}${planTable(view)}`).to.not.match(/NaN|Infinity|undefined/);
