@@ -95,6 +95,8 @@ export const reservationReasons = {
   ApprovalRequired: "ApprovalRequired",
   PlanStale: "PlanStale",
   Suspended: "Suspended",
+  HostLost: "HostLost",
+  HostReplaced: "HostReplaced",
   WaitingForStartBy: "WaitingForStartBy",
   Vacating: "Vacating",
   HostsFree: "HostsFree",
@@ -113,6 +115,16 @@ export const reservationReasons = {
   GaveUp: "GaveUp",
 } as const;
 
-export const overheadModelConditions = { Fitted: "Fitted" } as const;
+export const overheadModelConditions = {
+  /** Every phase has enough observations for a fit. */
+  Fitted: "Fitted",
+  /** Some phase takes much longer, or less, than it used to. */
+  Drifting: "Drifting",
+} as const;
 
-export const overheadModelReasons = { Fitted: "Fitted", TooFewObservations: "TooFewObservations" } as const;
+export const overheadModelReasons = {
+  Fitted: "Fitted",
+  TooFewObservations: "TooFewObservations",
+  LevelChanged: "LevelChanged",
+  Steady: "Steady",
+} as const;

@@ -1,16 +1,17 @@
 import { reservationReasons as reasons } from "../../api/conditions.ts";
 import { formatSeconds } from "../../api/duration.ts";
-import type { Reservation } from "../../api/resources.ts";
 import { admit, type Refusal } from "../../planner/admission.ts";
 import type { Cluster, ReservationRequest } from "../../planner/inputs.ts";
 import { type Plan, planVacating } from "../../planner/plan.ts";
 import { formatTime, isTrue } from "../../runtime/condition.ts";
 import { approvedPlan, boundRequest, setConsent, setSuspended } from "./consent.ts";
+import { fitsWithoutYounger, olderUndecided } from "./contest.ts";
 import { type Action, type Decision, StatusDraft } from "./decision.ts";
 import { holdActions, holdsAll, wantedHold } from "./holds.ts";
+import { admitWithout, type LostHost, lostHosts } from "./host-loss.ts";
 import { formatProbability, onTimeProbability, planStatus, progressOf, startByOf } from "./plan-status.ts";
-import { clusterOf, isOlder, requestOf } from "./planning-input.ts";
-import { heldHostNames, holdingReservations, type ReservationView } from "./view.ts";
+import { clusterOf, requestOf } from "./planning-input.ts";
+import { heldHostNames, type ReservationView } from "./view.ts";
 import { isRecurring, setWindow, windowOf } from "./window.ts";
 
 /** How often a plan is made anew though nothing was seen to change: the size of the guests' state is not watched. */
@@ -19,8 +20,6 @@ const replanSeconds = 30;
 const followUpSeconds = 0.05;
 /** How soon to look again when another reservation is about to decide or to give way. */
 const contestedSeconds = 0.5;
-/** An older reservation that was never decided is waited for only while it is that young. */
-const undecidedSeconds = 30;
 /** A start-by that is past by less than this at admission is no risk, only the time it took to decide. */
 const tolerableSeconds = 2;
 
@@ -28,7 +27,12 @@ const tolerableSeconds = 2;
 export function decideAdmission(view: ReservationView): Decision {
   const request = requestOf(view);
   const cluster = clusterOf(view);
-  if (isAdmitted(view, request)) return decidePlan(view, request, planFor(view, request, cluster, request.heldHosts));
+  const lost = lostHosts(view);
+  if (isAdmitted(view, request)) {
+    const replacement = lost.length > 0 ? admitWithout(lost, request, cluster) : undefined;
+    if (replacement) return decideHosts(view, request, cluster, replacement, lost);
+    return decidePlan(view, request, planFor(view, request, cluster, request.heldHosts), lost);
+  }
   if (view.reservation.spec.suspend && request.heldHosts.length === 0) {
     const message = "no hosts are held while spec.suspend is true";
     return decideRefusal(view, request, cluster, { reason: reasons.Suspended, message });
@@ -40,15 +44,44 @@ export function decideAdmission(view: ReservationView): Decision {
 
   // The windows of a schedule are chosen here: one that has begun is joined late.
   const mayHaveBegun = view.reservation.status?.admittedAt !== undefined || isRecurring(view.reservation);
-  const admission = admit(request, cluster, mayHaveBegun);
+  const reliable = admitWithout(lost, request, cluster, mayHaveBegun);
+  if (reliable) return decideHosts(view, request, cluster, reliable, lost);
+  const admission = admit(request, keepingHosts(view, cluster, request.heldHosts), mayHaveBegun);
   if (admission.refusal) return decideRefusal(view, request, cluster, admission.refusal);
-  const plan = ruled(view, request, admission.plan);
+  return decideHosts(view, request, cluster, admission.plan, []);
+}
+
+/** Hosts of an admitted reservation stay eligible while their agents are silent. */
+function keepingHosts({ reservation }: ReservationView, cluster: Cluster, heldHosts: readonly string[]): Cluster {
+  if (reservation.status?.admittedAt === undefined) return cluster;
+  const hosts = cluster.hosts.map((host) => ({ ...host, isReady: host.isReady || heldHosts.includes(host.name) }));
+  return { ...cluster, hosts };
+}
+
+/** Holds the plan's hosts, then lets go of others that it held. */
+function decideHosts(
+  view: ReservationView,
+  request: ReservationRequest,
+  cluster: Cluster,
+  admitted: Plan,
+  lost: readonly LostHost[],
+): Decision {
+  const plan = ruled(view, request, admitted);
   const startBy = startByOf(planStatus(plan, undefined, view.now), request.windowStart);
   const holds = holdActions(view, plan.hosts, wantedHold(view, request, startBy));
   if (!holdsAll(view, plan.hosts, request)) return { ...unchanged(view, followUpSeconds), actions: holds };
   const extra = request.heldHosts.filter((name) => !plan.hosts.includes(name));
   const decision = decidePlan(view, request, hasHosts(view, plan) ? planFor(view, request, cluster, plan.hosts) : plan);
-  return { ...decision, actions: [...releaseActions(extra), ...decision.actions] };
+  const replaced = lost.filter(({ name }) => extra.includes(name));
+  return {
+    ...decision,
+    actions: [...releaseActions(extra), ...decision.actions],
+    announcements: replaced.map(({ name, why }) => ({
+      type: "Warning",
+      reason: reasons.HostReplaced,
+      message: `${name} ${why}; holds ${plan.hosts.join(", ")} instead`,
+    })),
+  };
 }
 
 /** The plan with the allowance that the view's rule asks for. */
@@ -76,7 +109,13 @@ function hasHosts({ reservation: { status } }: ReservationView, { hosts }: Plan)
   return hosts.length === present.length && hosts.every((name) => present.includes(name));
 }
 
-function decidePlan(view: ReservationView, request: ReservationRequest, plan: Plan): Decision {
+/** @param lost held hosts for which there is no replacement */
+function decidePlan(
+  view: ReservationView,
+  request: ReservationRequest,
+  plan: Plan,
+  lost: readonly LostHost[] = [],
+): Decision {
   const { now } = view;
   const draft = draftOf(view);
   const { status } = draft;
@@ -101,7 +140,11 @@ function decidePlan(view: ReservationView, request: ReservationRequest, plan: Pl
   const objection = setConsent(draft, view.reservation);
   const lateSeconds = (now.getTime() - startBy.getTime()) / 1000;
   const isLate = isFirst && lateSeconds > tolerableSeconds;
-  if (isDue && objection) {
+  const dead = lost.filter(({ isDead, name }) => isDead && plan.hosts.includes(name));
+  if (dead.length > 0) {
+    const names = dead.map(({ name, why }) => `${name} ${why}`).join("; ");
+    draft.set("AtRisk", "True", reasons.HostLost, `${names}; no other host can take its place`);
+  } else if (isDue && objection) {
     const message = `${objection.message}; vacating should have begun at ${status.startBy} and would be on time with ${status.onTimeProbability} if it began now`;
     draft.set("AtRisk", "True", objection.reason, message);
   } else if (isLate) {
@@ -158,15 +201,9 @@ function decideRefusal(
   cluster: Cluster,
   refusal: { reason: Refusal["reason"] | typeof reasons.Suspended; message: string },
 ): Decision {
-  // A younger reservation that has not got all its hosts yet gives way; what is held already is kept meanwhile.
-  const younger = youngerContenders(view);
-  if (["Conflict", "InsufficientCapacity"].includes(refusal.reason) && younger.size > 0) {
-    const hosts = cluster.hosts.map((host) => ({
-      ...host,
-      holds: host.holds.filter((hold) => !younger.has(hold.reservation)),
-    }));
-    if (!admit(request, { ...cluster, hosts }, true).refusal) return unchanged(view, contestedSeconds);
-  }
+  // What is held already is kept meanwhile.
+  const isContested = ["Conflict", "InsufficientCapacity"].includes(refusal.reason);
+  if (isContested && fitsWithoutYounger(view, request, cluster)) return unchanged(view, contestedSeconds);
   const draft = draftOf(view);
   refuse(draft, refusal);
   setSuspended(draft, view.reservation);
@@ -190,40 +227,6 @@ function isAdmitted(view: ReservationView, request: ReservationRequest): boolean
   if (!isTrue(status?.conditions, "Admitted") || status?.observedGeneration !== metadata.generation) return false;
   const names = (status?.hosts ?? []).map(({ name }) => name);
   return names.length === request.count && request.heldHosts.length === names.length && holdsAll(view, names, request);
-}
-
-/** An older reservation for an overlapping window that has not been decided yet: it has the first choice. */
-function olderUndecided(view: ReservationView, request: ReservationRequest): boolean {
-  return view.reservations.some((other) => {
-    const { metadata, status } = other;
-    if (metadata.uid === view.reservation.metadata.uid || !isOlder(other, view.reservation)) return false;
-    if (metadata.deletionTimestamp !== undefined || status?.conditions !== undefined) return false;
-    const ageSeconds = (view.now.getTime() - Date.parse(metadata.creationTimestamp ?? "")) / 1000;
-    return ageSeconds < undecidedSeconds && overlaps(view, other, request);
-  });
-}
-
-function overlaps(view: ReservationView, other: Reservation, request: ReservationRequest): boolean {
-  try {
-    const { start, end } = windowOf({ reservation: other, now: view.now });
-    return start < request.windowEnd && request.windowStart < end;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
-}
-
-/** `namespace/name` of younger reservations that hold hosts without being admitted. */
-function youngerContenders(view: ReservationView): Set<string> {
-  const holding = holdingReservations(view.hosts);
-  const contenders = view.reservations.filter(
-    (other) =>
-      holding.has(other.metadata.uid ?? "") &&
-      other.metadata.uid !== view.reservation.metadata.uid &&
-      isOlder(view.reservation, other) &&
-      !isTrue(other.status?.conditions, "Admitted"),
-  );
-  return new Set(contenders.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
 }
 
 function releaseActions(hostNames: readonly string[]): Action[] {

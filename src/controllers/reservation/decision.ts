@@ -19,6 +19,8 @@ export type AssignAction = Extract<Action, { do: "Assign" }>;
 export interface Decision {
   actions: Action[];
   status: ReservationStatus;
+  /** What was done besides, worth an event. */
+  announcements?: Announcement[];
   /** Decide again after so many seconds; absent waits for a change. */
   requeueAfterSeconds?: number;
 }

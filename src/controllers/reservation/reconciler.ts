@@ -54,7 +54,10 @@ export function createReservationReconciler(dependencies: ReservationDependencie
         return {};
       }
       const after = await patchStatus(client, reservationResource, marked, decision.status, context);
-      for (const { type, reason, message } of announcements(reservation.status, decision.status)) {
+      for (const { type, reason, message } of [
+        ...(decision.announcements ?? []),
+        ...announcements(reservation.status, decision.status),
+      ]) {
         recorder.record(reservation, type, reason, message);
       }
       count(dependencies.metrics, reservation.status, decision.status);
