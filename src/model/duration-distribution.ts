@@ -9,6 +9,11 @@ export interface DurationDistribution {
   standardDeviationSeconds: number;
   /** Of the part that all predictions of one model share, since its coefficients are estimates themselves. */
   systematicStandardDeviationSeconds: number;
+  /**
+   * The same as independent parts, where they are known: their squares add up to its square. What is unknown of small and of
+   * large migrations cancels out in part, which the standard deviations alone do not tell.
+   */
+  systematicParts?: readonly number[] | undefined;
   /** How well the standard deviations are known. */
   degreesOfFreedom: number;
   /** What happens seldom and then costs much more than the standard deviation; absent when it was never seen. */
@@ -42,14 +47,29 @@ export function inSequence(parts: readonly DurationDistribution[]): DurationDist
     weight += whole;
     weightOverDegrees += whole / part.degreesOfFreedom;
   }
+  const shared = sumOfParts(parts);
   return {
     meanSeconds: mean,
     standardDeviationSeconds: Math.sqrt(variance),
-    systematicStandardDeviationSeconds: systematic,
+    systematicStandardDeviationSeconds: shared ? Math.hypot(...shared) : systematic,
+    ...(shared && { systematicParts: shared }),
     // The weighted harmonic mean: the parts rest on the same observations, so their degrees of freedom do not add up.
     degreesOfFreedom: weight > 0 ? weight / weightOverDegrees : noDuration.degreesOfFreedom,
     ...withDelays(parts.flatMap(({ rareDelays }) => rareDelays ?? [])),
   };
+}
+
+/** Undefined where the parts are not known of all that has any. */
+function sumOfParts(distributions: readonly DurationDistribution[]): number[] | undefined {
+  const uncertain = distributions.filter((each) => each.systematicStandardDeviationSeconds > 0);
+  if (uncertain.length === 0 || uncertain.some(({ systematicParts }) => !systematicParts)) return undefined;
+  const sums: number[] = [];
+  for (const { systematicParts = [] } of uncertain) {
+    systematicParts.forEach((part, index) => {
+      sums[index] = (sums[index] ?? 0) + part;
+    });
+  }
+  return sums;
 }
 
 function withDelays(delays: readonly RareDelay[]): Pick<DurationDistribution, "rareDelays"> {

@@ -21,8 +21,11 @@ export interface DurationFit {
   drift: number;
   /** Zero or more; never less for more state. */
   seconds(stateBytes: number, parallel?: number): number;
-  /** Standard deviation of the fit itself there, as a multiple of that of one observation. */
-  uncertainty(stateBytes: number, parallel?: number): number;
+  /**
+   * What is unknown of the fit itself there, as independent parts: the root of their squares is the standard deviation, as a
+   * multiple of that of one observation.
+   */
+  uncertainty(stateBytes: number, parallel?: number): number[];
 }
 
 export interface FitOptions {
@@ -101,15 +104,11 @@ export function fitShape(samples: readonly DurationSample[], shape: Shape, start
     drift: driftOf(track),
     seconds: (stateBytes, parallel = 1) =>
       dot(shape.row(stateBytes, parallel), coefficients) * Math.exp(track.level + (factors.get(parallel) ?? 0)),
-    uncertainty: (stateBytes, parallel = 1) =>
-      Math.sqrt(
-        Math.min(
-          fit.relativeLeverage(shape.row(stateBytes, parallel)) +
-            shape.assumedLeverage(stateBytes) +
-            track.gain / (2 - track.gain),
-          100,
-        ),
-      ),
+    uncertainty: (stateBytes, parallel = 1) => [
+      Math.sqrt(track.gain / (2 - track.gain)),
+      Math.sqrt(shape.assumedLeverage(stateBytes)),
+      ...fit.relativeUncertainty(shape.row(stateBytes, parallel)),
+    ],
   };
 }
 

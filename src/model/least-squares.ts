@@ -4,8 +4,11 @@ export interface LeastSquares {
   coefficients: number[];
   /** Columns whose coefficient is above zero. */
   freeCoefficients: number;
-  /** Variance of the fitted value at the row, in units of the variance of an observation of weight 1. */
-  leverage(row: readonly number[]): number;
+  /**
+   * What is unknown of the fitted value at the row, as independent parts: their squares add up to its variance, in units of
+   * the variance of an observation of weight 1. Parts of several rows add up before squaring.
+   */
+  uncertainty(row: readonly number[]): number[];
 }
 
 /** Added to the diagonal, as a share of it: columns that say the same must not blow the coefficients up. */
@@ -43,17 +46,23 @@ export function nonNegativeLeastSquares(design: Design, targets: Float64Array, w
     if (!best || explained > best.explained) best = { active, solution, explained };
     if (set === everything) break;
   }
-  if (!best) return { coefficients: Array(columns).fill(0), freeCoefficients: 0, leverage: () => 0 };
+  if (!best) return { coefficients: Array(columns).fill(0), freeCoefficients: 0, uncertainty: () => [] };
   const { active, solution } = best;
   const coefficients: number[] = Array(columns).fill(0);
   active.forEach((column, index) => {
     coefficients[column] = solution[index] ?? 0;
   });
-  const inner = subMatrix(gram, active);
+  const triangle = cholesky(subMatrix(gram, active));
   return {
     coefficients,
     freeCoefficients: solution.filter((value) => value > 0).length,
-    leverage: (row) => Math.max(0, dot(pick(row, active), solve(inner, pick(row, active)))),
+    uncertainty: (row) => {
+      const parts: number[] = Array(columns).fill(0);
+      solveLower(triangle, pick(row, active)).forEach((part, index) => {
+        parts[active[index] ?? 0] = part;
+      });
+      return parts;
+    },
   };
 }
 
@@ -118,6 +127,30 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
     const current = rows[row] ?? [];
     const rest = (current[size] ?? 0) - dot(current.slice(row + 1, size), solution.slice(row + 1));
     solution[row] = rest / (current[row] ?? 0);
+  }
+  return solution;
+}
+
+/** The lower triangle L with L · Lᵀ = matrix. */
+function cholesky(matrix: readonly (readonly number[])[]): number[][] {
+  const lower: number[][] = [];
+  for (const [index, row] of matrix.entries()) {
+    const current: number[] = [];
+    for (let column = 0; column < index; column++) {
+      const above = lower[column] ?? [];
+      current.push(((row[column] ?? 0) - dot(current, above)) / (above[column] ?? 1));
+    }
+    current.push(Math.sqrt(Math.max(1e-12 * (row[index] ?? 0), (row[index] ?? 0) - dot(current, current))));
+    lower.push(current);
+  }
+  return lower;
+}
+
+/** Forward substitution. */
+function solveLower(lower: readonly (readonly number[])[], right: readonly number[]): number[] {
+  const solution: number[] = [];
+  for (const [index, row] of lower.entries()) {
+    solution.push(((right[index] ?? 0) - dot(solution, row)) / (row[index] || 1));
   }
   return solution;
 }

@@ -1,5 +1,6 @@
 import type { OverheadModelSpec, OverheadModelStatus } from "../api/types.gen.ts";
-import { belongsToPhase, fewestObservations, fitPhase, type Observation } from "./phase-fits.ts";
+import { belongsToPhase, fewestObservations, fitPhase, type Observation, type PhaseFit } from "./phase-fits.ts";
+import type { Form } from "./shapes.ts";
 
 type PhaseStatus = NonNullable<OverheadModelStatus["suspend"]>;
 type ErrorStatus = Pick<PhaseStatus, "mape" | "p90" | "bias">;
@@ -9,54 +10,99 @@ const defaultHistorySize = 100;
 /** The bound of the list in the resource's schema. */
 const longestHistory = 200;
 const mebibyte = 2 ** 20;
+/** Drift below this share is nobody's business. */
+const noteworthyDrift = 0.1;
 
 /**
- * The model after one more finished migration. An id that was learned from before changes nothing, also when it has
+ * The model after more finished migrations. An id that was learned from before changes nothing, also when it has
  * already faded from the history. Conditions and `observedGeneration` stay as they are.
  */
 export function observe(
   status: OverheadModelStatus,
-  observation: Observation,
+  observations: readonly Observation[],
   spec: OverheadModelSpec = {},
 ): OverheadModelStatus {
-  const history = status.history ?? [];
-  if (history.some(({ id }) => id === observation.id)) return status;
-  const kept = latest([...history, observation].sort(byAge), spec.historySize ?? defaultHistorySize);
-  // Older than everything that is kept: either seen and faded, or too old to matter.
-  if (!kept.includes(observation)) return status;
-  return summarize({ ...status, history: kept, observationCount: (status.observationCount ?? 0) + 1 });
+  let history = status.history ?? [];
+  let observationCount = status.observationCount ?? 0;
+  for (const observation of observations) {
+    if (history.some(({ id }) => id === observation.id)) continue;
+    const kept = latest([...history, observation].sort(byAge), spec.historySize ?? defaultHistorySize);
+    // Older than everything that is kept: either seen and faded, or too old to matter.
+    if (!kept.includes(observation)) continue;
+    history = kept;
+    observationCount++;
+  }
+  const form = spec.form ?? "Auto";
+  const isNew = history !== status.history && history.length > 0;
+  if (!isNew && (form === "Auto" || status.copy?.form === undefined || status.copy.form === form)) return status;
+  return summarize({ ...status, history, observationCount }, form);
+}
+
+/** A phase that takes longer, or less, than it did. */
+interface Drift {
+  phase: TimedPhase;
+  /** Of the older half of the history; negative when it got faster. */
+  share: number;
+  observations: number;
+}
+
+/** The phases that have drifted so far that people should know. */
+export function driftsOf(status: OverheadModelStatus): Drift[] {
+  return (["suspend", "copy", "resume"] as const).flatMap((phase) => {
+    const { drift, observations = 0 } = status[phase] ?? {};
+    const share = Number.parseFloat(drift ?? "0") / 100;
+    return Math.abs(share) >= noteworthyDrift ? [{ phase, share, observations }] : [];
+  });
 }
 
 /** Fits the history anew and scores the predictions in it. */
-function summarize(status: OverheadModelStatus): OverheadModelStatus {
+function summarize(status: OverheadModelStatus, form: Form | "Auto"): OverheadModelStatus {
   const history = status.history ?? [];
   // The first predictions came from defaults, not from this model: they are no measure of it.
   const firsts = Math.max(0, fewestObservations - ((status.observationCount ?? 0) - history.length));
   const scored = history.slice(firsts);
-  const copy = phaseStatus(history, scored, "copy");
+  const copy = phaseStatus(history, scored, "copy", form);
   const rate = copyRate(copy);
   const { copyRate: _, ...rest } = status;
   return {
     ...rest,
     ...(rate !== undefined && { copyRate: rate }),
-    suspend: phaseStatus(history, scored, "suspend"),
+    suspend: phaseStatus(history, scored, "suspend", form),
     copy,
-    resume: phaseStatus(history, scored, "resume"),
+    resume: phaseStatus(history, scored, "resume", form),
     total: totalStatus(scored),
   };
 }
 
-function phaseStatus(history: readonly Observation[], scored: readonly Observation[], phase: TimedPhase): PhaseStatus {
-  const fit = fitPhase(history, phase, 0);
+function phaseStatus(
+  history: readonly Observation[],
+  scored: readonly Observation[],
+  phase: TimedPhase,
+  form: Form | "Auto",
+): PhaseStatus {
+  const fit = fitPhase(history, phase, { form, assumedSecondsPerByte: 0 });
   const relevant = scored.filter((observation) => belongsToPhase(observation, phase));
   return {
-    ...(fit && {
-      interceptMicroseconds: Math.round(fit.interceptSeconds * 1e6),
-      nanosecondsPerMebibyte: Math.round(fit.secondsPerByte * mebibyte * 1e9),
-      residualMicroseconds: Math.round(fit.residualSeconds * 1e6),
-    }),
+    ...(fit && describeFit(fit)),
     observations: fit?.observations ?? history.filter((observation) => belongsToPhase(observation, phase)).length,
     ...errorsOf(comparisons(relevant, phase)),
+  };
+}
+
+/** The curve as it is now, for one migration at a time. */
+function describeFit(fit: PhaseFit): Omit<PhaseStatus, "observations"> {
+  const size = Math.max(mebibyte, fit.largestStateBytes);
+  const [none, half, whole] = [fit.seconds(0), fit.seconds(size / 2), fit.seconds(size)];
+  const curvature = fit.form === "Polynomial" ? Math.max(0, (2 * (whole - 2 * half + none)) / size ** 2) : 0;
+  const slope = Math.max(0, (whole - none) / size - curvature * size);
+  const expected = mean([...fit.comparisons.values()].map(({ expectedSeconds }) => expectedSeconds));
+  return {
+    form: fit.form,
+    interceptMicroseconds: Math.round(none * 1e6),
+    nanosecondsPerMebibyte: Math.round(slope * mebibyte * 1e9),
+    ...(fit.form === "Polynomial" && { nanosecondsPerSquareMebibyte: Math.round(curvature * mebibyte ** 2 * 1e9) }),
+    residualMicroseconds: Math.round(fit.spread.relativeDeviation * expected * 1e6),
+    drift: percent(fit.drift),
   };
 }
 

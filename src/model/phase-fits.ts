@@ -1,5 +1,6 @@
 import type { OverheadModelStatus } from "../api/types.gen.ts";
-import { fitLine, type LinearFit, type Point } from "./linear-fit.ts";
+import { type DurationFit, type FitOptions, fitDurations } from "./duration-fit.ts";
+import type { DurationSample } from "./shapes.ts";
 
 /** `preparation` is what the measured total holds besides the three phases. */
 export type Phase = "preparation" | "suspend" | "copy" | "resume";
@@ -16,33 +17,46 @@ export function belongsToPhase(observation: Observation, phase: Phase): boolean 
   return role === "Both" || (phase === "suspend" ? role === "Source" : role === "Target");
 }
 
+/** One phase's fit, and what it says of each observation that it rests on. */
+export interface PhaseFit extends DurationFit {
+  /** By observation id. */
+  comparisons: ReadonlyMap<string, { measuredSeconds: number; expectedSeconds: number }>;
+}
+
+export interface PhaseFitOptions extends FitOptions {
+  /** Whether migrations that shared a link are asked about. Without, they are used only while there is nothing better. */
+  sharesLink?: boolean;
+}
+
 /**
  * Fits one phase to a model's history.
- * @param assumedSecondsPerByte the slope when all observed sizes are alike
  * @returns undefined when there are too few observations
  */
 export function fitPhase(
   history: readonly Observation[],
   phase: Phase,
-  assumedSecondsPerByte: number,
-): LinearFit | undefined {
+  { sharesLink = false, ...options }: PhaseFitOptions,
+): PhaseFit | undefined {
   const usable = history.filter((observation) => belongsToPhase(observation, phase));
-  // Migrations that shared a link took longer than one alone does; they are used only as long as there is nothing better.
-  const alone = pointsOf(
-    usable.filter((observation) => (observation.parallel ?? 1) <= 1),
-    phase,
+  const all = usable.flatMap((observation) => sampleOf(observation, phase) ?? []);
+  const alone = all.filter(({ parallel }) => parallel === 1);
+  const samples = alone.length >= fewestObservations && !sharesLink ? alone : all;
+  if (samples.length < fewestObservations) return undefined;
+  const fit = fitDurations(samples, options);
+  const comparisons = new Map(
+    samples.map(({ id, seconds }, index) => [
+      id,
+      { measuredSeconds: seconds, expectedSeconds: fit.expectedSeconds[index] ?? 0 },
+    ]),
   );
-  const points = alone.length >= fewestObservations ? alone : pointsOf(usable, phase);
-  return points.length >= fewestObservations ? fitLine(points, assumedSecondsPerByte) : undefined;
+  return { ...fit, comparisons };
 }
 
-function pointsOf(observations: readonly Observation[], phase: Phase): Point[] {
-  return observations.flatMap((observation) => {
-    const milliseconds = measuredMilliseconds(observation, phase);
-    const { stateBytes } = observation;
-    if (milliseconds === undefined || stateBytes === undefined || !isMeasure(stateBytes)) return [];
-    return [{ stateBytes, seconds: milliseconds / 1000 }];
-  });
+function sampleOf(observation: Observation, phase: Phase): (DurationSample & { id: string }) | undefined {
+  const milliseconds = measuredMilliseconds(observation, phase);
+  const { id, stateBytes, parallel } = observation;
+  if (milliseconds === undefined || stateBytes === undefined || !isMeasure(stateBytes)) return undefined;
+  return { id, stateBytes, seconds: milliseconds / 1000, parallel: Math.max(1, parallel ?? 1) };
 }
 
 /** Milliseconds of a phase; undefined when not measured or nonsense. */

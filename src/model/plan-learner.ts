@@ -176,14 +176,18 @@ export class PlanLearner {
     }
     // What differs from one to the next evens out, along the way that takes longest; what they share does not.
     let squares = 0;
-    let shared = 0;
+    let shared: number[] = [];
     migrations.forEach((migration, index) => {
       const share = (migrationSeconds[index] ?? 0) / sum;
       squares += share ** 2;
-      shared += share * (fits.migrations?.uncertainty(migration.stateBytes, migration.parallel) ?? 0);
+      const parts = fits.migrations?.uncertainty(migration.stateBytes, migration.parallel) ?? [];
+      shared = parts.map((part, at) => (shared[at] ?? 0) + share * part);
     });
     const evened = Math.sqrt(squares * Math.min(parallel, migrations.length));
-    const expectedDeviation = Math.hypot(migrationDeviation * Math.hypot(evened, shared), fits.plans.relativeDeviation);
+    const expectedDeviation = Math.hypot(
+      migrationDeviation * Math.hypot(evened, ...shared),
+      fits.plans.relativeDeviation,
+    );
     return {
       migrationSeconds,
       parallel,

@@ -4,12 +4,12 @@ import { type Design, designOf, fittedValues, type LeastSquares, nonNegativeLeas
 export interface RobustFit extends Pick<LeastSquares, "coefficients" | "freeCoefficients"> {
   /** By observation. */
   fitted: Float64Array;
-  /** Variance of the fitted value at the row, in units of the squared fitted value times the residual variance. */
-  relativeLeverage(row: readonly number[]): number;
+  /** What is unknown of the fitted value at the row, as independent parts, relative to it and to the residuals' deviation. */
+  relativeUncertainty(row: readonly number[]): number[];
 }
 
 /** Keeps relative residuals of what takes next to no time finite. */
-const shortestRelevantSeconds = 0.02;
+export const shortestRelevantSeconds = 0.02;
 /** Relative spread below which nobody needs to tell outliers. */
 const smallestScale = 0.01;
 /** Beyond this many standard deviations an observation counts for nothing. */
@@ -57,14 +57,14 @@ export function robustFit(
     const limit = rejectionDeviations * scaleOf(fitted, seconds, fit?.freeCoefficients ?? design.columns);
     if (!refit((residual) => Math.max(0, 1 - (residual / limit) ** 2) ** 2)) break;
   }
-  const { coefficients, freeCoefficients, leverage } = fit as LeastSquares;
+  const { coefficients, freeCoefficients, uncertainty } = fit as LeastSquares;
   return {
     coefficients,
     freeCoefficients,
     fitted,
-    relativeLeverage: (row) => {
+    relativeUncertainty: (row) => {
       const expected = row.reduce((sum, value, column) => sum + value * (coefficients[column] ?? 0), 0);
-      return leverage(row) / Math.max(expected, shortestRelevantSeconds) ** 2;
+      return uncertainty(row).map((part) => part / Math.max(expected, shortestRelevantSeconds));
     },
   };
 }

@@ -11,7 +11,7 @@ import {
 } from "../../api/resources.ts";
 import type { OverheadModelStatus } from "../../api/types.gen.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import { observe } from "../../model/observe.ts";
+import { driftsOf, observe } from "../../model/observe.ts";
 import { fewestObservations } from "../../model/phase-fits.ts";
 import type { CacheReader } from "../../runtime/cache.ts";
 import { type Client, isAlreadyExists } from "../../runtime/client.ts";
@@ -41,11 +41,8 @@ export function createOverheadModelReconciler(dependencies: OverheadModelDepende
     const model = dependencies.models.get({ name }) ?? (await create(client, name, hosts, context.signal));
     if (!model || model.metadata.deletionTimestamp !== undefined) return {};
     const observations = observationsFor(name, hosts, dependencies.virtualMachines.list());
-    const learned = observations.reduce(
-      (status, observation) => observe(status, observation, model.spec),
-      model.status ?? {},
-    );
-    const status = withCondition(learned, model, clock.now());
+    const learned = observe(model.status ?? {}, observations, model.spec);
+    const status = withConditions(learned, model, clock.now());
     await patchStatus(client, overheadModels, model, status, context);
     publish(metrics, name, status);
     return {};
@@ -85,22 +82,38 @@ async function create(
   }
 }
 
-function withCondition(status: OverheadModelStatus, model: OverheadModel, now: Date): OverheadModelStatus {
-  const phases = { suspend: status.suspend, copy: status.copy, resume: status.resume };
-  const missing = Object.entries(phases).filter(([, phase]) => phase?.nanosecondsPerMebibyte === undefined);
+function withConditions(status: OverheadModelStatus, model: OverheadModel, now: Date): OverheadModelStatus {
   const { generation } = model.metadata;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
-  const type = overheadModelConditions.Fitted;
-  const input =
-    missing.length === 0
-      ? {
-          status: "True" as const,
-          reason: reasons.Fitted,
-          message: `fitted to ${status.copy?.observations} observations`,
-        }
-      : { status: "False" as const, reason: reasons.TooFewObservations, message: tooFew(missing) };
-  const conditions = setCondition(status.conditions, { type, ...input, ...observed }, now);
+  const fitted = setCondition(status.conditions, { ...fittedCondition(status), ...observed }, now);
+  const conditions = setCondition(fitted, { ...driftingCondition(status), ...observed }, now);
   return { ...status, ...observed, conditions: conditions as NonNullable<OverheadModelStatus["conditions"]> };
+}
+
+function fittedCondition(status: OverheadModelStatus) {
+  const phases = { suspend: status.suspend, copy: status.copy, resume: status.resume };
+  const missing = Object.entries(phases).filter(([, phase]) => phase?.nanosecondsPerMebibyte === undefined);
+  const type = overheadModelConditions.Fitted;
+  if (missing.length > 0) {
+    return { type, status: "False" as const, reason: reasons.TooFewObservations, message: tooFew(missing) };
+  }
+  const message = `fitted to ${status.copy?.observations} observations`;
+  return { type, status: "True" as const, reason: reasons.Fitted, message };
+}
+
+function driftingCondition(status: OverheadModelStatus) {
+  const type = overheadModelConditions.Drifting;
+  const drifts = driftsOf(status);
+  if (drifts.length > 0) {
+    const changes = drifts.map(
+      ({ phase, share, observations }) =>
+        `${phase} takes ${Math.abs(100 * share).toFixed(1)}% ${share > 0 ? "longer" : "less"} than in the older half of ${observations} observations`,
+    );
+    const message = `${changes.join("; ")}; predictions follow`;
+    return { type, status: "True" as const, reason: reasons.LevelChanged, message };
+  }
+  const message = "no phase takes much longer or less than in the older half of its observations";
+  return { type, status: "False" as const, reason: reasons.Steady, message };
 }
 
 function tooFew(missing: [string, { observations?: number } | undefined][]): string {

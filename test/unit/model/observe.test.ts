@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { OverheadModelStatus } from "../../../src/api/types.gen.ts";
-import { observe } from "../../../src/model/observe.ts";
+import { driftsOf, observe } from "../../../src/model/observe.ts";
 import type { Observation } from "../../../src/model/phase-fits.ts";
 
 const mebibyte = 2 ** 20;
@@ -20,7 +20,7 @@ function observation(index: number, overrides: Partial<Observation> = {}): Obser
 }
 
 const learn = (observations: Observation[], historySize = 100, from: OverheadModelStatus = {}) =>
-  observations.reduce((status, one) => observe(status, one, { historySize }), from);
+  observe(from, observations, { historySize });
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => observation(index));
 
 describe("observe", () => {
@@ -36,6 +36,39 @@ describe("observe", () => {
   it("should publish no coefficients before the third observation", () => {
     expect(learn(numbered(2)).copy).to.deep.equal({ observations: 2 });
     expect(learn(numbered(3)).copy).to.have.property("nanosecondsPerMebibyte");
+  });
+
+  it("should learn the same one by one and all at once", () => {
+    const all = numbered(12);
+    const oneByOne = all.reduce<OverheadModelStatus>((status, one) => observe(status, [one]), {});
+    expect(oneByOne).to.deep.equal(observe({}, all));
+  });
+
+  it("should choose the form, or take the one that the spec names", () => {
+    const curved = numbered(30).map((one, index) => ({
+      ...one,
+      measuredMilliseconds: { ...one.measuredMilliseconds, copy: 1000 + 0.05 * (100 + 10 * index) ** 2 },
+    }));
+    const auto = observe({}, curved);
+    expect([auto.suspend?.form, auto.copy?.form]).to.deep.equal(["Linear", "Polynomial"]);
+    expect(auto.copy?.nanosecondsPerSquareMebibyte).to.be.closeTo(50_000, 500);
+    const straight = observe(auto, [], { form: "Linear" });
+    expect(straight.copy?.form).to.equal("Linear");
+    expect(straight.copy).to.not.have.property("nanosecondsPerSquareMebibyte");
+  });
+
+  it("should show a drift with its size, and none where there is none", () => {
+    const slower = numbered(40).map((one, index) => {
+      const size = 100 + 100 * (index % 5);
+      const copy = 10 * size * (index < 25 ? 1 : 1.5);
+      return { ...one, stateBytes: size * mebibyte, measuredMilliseconds: { suspend: 100 + size, copy, resume: 50 } };
+    });
+    const [drift, ...others] = driftsOf(learn(slower));
+    expect(others).to.deep.equal([]);
+    expect(drift?.phase).to.equal("copy");
+    expect(drift?.share).to.be.within(0.3, 0.6);
+    expect(driftsOf(learn(numbered(40)))).to.deep.equal([]);
+    expect(driftsOf({})).to.deep.equal([]);
   });
 
   it("should score the recorded predictions, without those made before it knew anything", () => {

@@ -111,6 +111,37 @@ describe("the overhead model controller", () => {
     expect(values.find(({ labels }) => labels.phase === "copy")?.value).to.be.closeTo(0.1, 1e-9);
   });
 
+  it("should show a drift with numbers, and none where there is none", async () => {
+    seedHost("host-a");
+    seedHost("host-b");
+    const drifting = () => model()?.status?.conditions?.find(({ type }) => type === "Drifting");
+    const sized = (index: number, factor: number) => {
+      const size = 100 + 100 * (index % 5);
+      const measuredMilliseconds = {
+        suspend: 20,
+        copy: 10 * size * factor,
+        resume: 20,
+        total: 10 * size * factor + 1000,
+      };
+      return migration(index, { stateBytes: size * mebibyte, measuredMilliseconds });
+    };
+    seedMachine(
+      "before",
+      Array.from({ length: 20 }, (_, index) => sized(index, 1)),
+    );
+    await reconcile({ name: "default" }, reconcileContext());
+    expect(drifting()).to.include({ status: "False", reason: "Steady" });
+    seedMachine(
+      "after",
+      Array.from({ length: 15 }, (_, index) => sized(20 + index, 1.5)),
+    );
+    await reconcile({ name: "default" }, reconcileContext());
+    expect(drifting()).to.include({ status: "True", reason: "LevelChanged" });
+    expect(drifting()?.message).to.match(
+      /^copy takes (4[5-9]|5[0-5])\.\d% longer than in the older half of 35 observations/,
+    );
+  });
+
   it("should keep what it has learned when the VM is gone", async () => {
     seedHost("host-a");
     seedHost("host-b");
