@@ -41,8 +41,8 @@ export function nonNegativeLeastSquares(design: Design, targets: Float64Array, w
   for (let set = everything; set > 0; set--) {
     const active = Array.from({ length: columns }, (_, column) => column).filter((column) => set & (1 << column));
     const solution = solve(subMatrix(gram, active), pick(moments, active));
-    if (solution.some((value) => !(value >= 0))) continue;
     const explained = dot(solution, pick(moments, active));
+    if (!Number.isFinite(explained) || solution.some((value) => !(value >= 0))) continue;
     if (!best || explained > best.explained) best = { active, solution, explained };
     if (set === everything) break;
   }

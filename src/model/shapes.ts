@@ -26,6 +26,8 @@ export interface Shape {
 const smallestRelativeSpread = 0.05;
 /** Below so many observations by column a column is not worth its uncertainty. */
 const observationsByColumn = 3;
+/** No clock measures less. */
+const shortestSeconds = 1e-6;
 
 /** The shapes that the samples can tell apart, simplest first; at least one. */
 export function candidateShapes(
@@ -67,7 +69,7 @@ function withContention({ form, columns, row, assumedLeverage }: Shape): Shape {
 /** One column: the assumed slope through the middle of what was seen, or through zero where that would go below it. */
 function assumedGrowth(samples: readonly DurationSample[], secondsPerByte: number): Shape {
   const bytes = median(samples.map(({ stateBytes }) => stateBytes));
-  const seconds = median(samples.map((sample) => sample.seconds));
+  const seconds = Math.max(shortestSeconds, median(samples.map((sample) => sample.seconds)));
   const intercept = seconds - secondsPerByte * bytes;
   const growth = (stateBytes: number) =>
     intercept >= 0 ? intercept + secondsPerByte * stateBytes : (seconds * stateBytes) / bytes;
