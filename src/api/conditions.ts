@@ -97,6 +97,7 @@ export const reservationReasons = {
   Suspended: "Suspended",
   HostLost: "HostLost",
   HostReplaced: "HostReplaced",
+  PlanAdjusted: "PlanAdjusted",
   WaitingForStartBy: "WaitingForStartBy",
   Vacating: "Vacating",
   HostsFree: "HostsFree",

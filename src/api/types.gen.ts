@@ -529,6 +529,10 @@ allowanceMilliseconds?: number
  */
 confidence?: string
 /**
+ * What was done otherwise than planned once vacating had begun, and since when; the last ten.
+ */
+adjustments?: string[]
+/**
  * The moves, in their order.
  */
 moves?: {
@@ -557,6 +561,27 @@ to: string
  */
 predictedMilliseconds?: number
 }[]
+}
+/**
+ * What may be expected of the plan, as of when it was made.
+ */
+quote?: {
+/**
+ * Probability of being on time when it begins at start-by, such as 99.3%.
+ */
+onTimeProbability?: string
+/**
+ * Predicted total.
+ */
+predictedMilliseconds?: number
+/**
+ * Predicted time for which VMs stand still, of all VMs together.
+ */
+downtimeMilliseconds?: number
+/**
+ * The earliest window start that would be met with 99.99% if vacating began when the plan was made.
+ */
+certainFrom?: string
 }
 /**
  * How far the vacating or the return is.

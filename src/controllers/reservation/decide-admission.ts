@@ -9,7 +9,7 @@ import { fitsWithoutYounger, olderUndecided } from "./contest.ts";
 import { type Action, type Decision, StatusDraft } from "./decision.ts";
 import { holdActions, holdsAll, wantedHold } from "./holds.ts";
 import { admitWithout, type LostHost, lostHosts } from "./host-loss.ts";
-import { formatProbability, onTimeProbability, planStatus, progressOf, startByOf } from "./plan-status.ts";
+import { formatProbability, onTimeProbability, planStatus, progressOf, quoteOf, startByOf } from "./plan-status.ts";
 import { clusterOf, requestOf } from "./planning-input.ts";
 import { heldHostNames, type ReservationView } from "./view.ts";
 import { isRecurring, setWindow, windowOf } from "./window.ts";
@@ -128,6 +128,7 @@ function decidePlan(
   const window = setWindow(status, view.reservation, windowOf(view));
   status.admittedAt ??= formatTime(now);
   status.hosts = plan.hosts.map((name) => ({ name }));
+  if (planned !== status.plan || !status.quote) status.quote = quoteOf(plan, startBy, request.windowStart, now);
   status.plan = planned;
   status.startBy = formatTime(startBy);
   status.onTimeProbability = formatProbability(probability);
@@ -216,7 +217,8 @@ function decideRefusal(
 
 function refuse(draft: StatusDraft, refusal: { reason: string; message: string }): void {
   const { status } = draft;
-  for (const field of ["hosts", "plan", "startBy", "onTimeProbability", "progress"] as const) delete status[field];
+  for (const field of ["hosts", "plan", "quote", "startBy", "onTimeProbability", "progress"] as const)
+    delete status[field];
   status.conditions = (status.conditions ?? []).filter(({ type }) => type === "Admitted");
   draft.set("Admitted", "False", refusal.reason, refusal.message);
 }

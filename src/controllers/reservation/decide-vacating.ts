@@ -1,10 +1,10 @@
 import { reservationReasons as reasons } from "../../api/conditions.ts";
 import type { ReservationRequest } from "../../planner/inputs.ts";
 import { displacedGuests } from "../../planner/placement.ts";
-import { type Plan, planVacating, predictMove } from "../../planner/plan.ts";
-import { predictSchedule, type ScheduledMove } from "../../planner/schedule.ts";
+import type { Plan } from "../../planner/plan.ts";
 import { formatTime } from "../../runtime/condition.ts";
-import { approvedPlan, boundRequest, givesUp, setConsent } from "./consent.ts";
+import { givesUp, setConsent } from "./consent.ts";
+import { chooseCourse } from "./course.ts";
 import { type AssignAction, type Decision, StatusDraft } from "./decision.ts";
 import { holdActions, wantedHold } from "./holds.ts";
 import { checkHost } from "./inventory-check.ts";
@@ -17,6 +17,8 @@ import { setWindow, windowOf } from "./window.ts";
 /** How often to look though nothing was seen to change; the inventory of an agent is not watched. */
 const vacatingSeconds = 2;
 const vacatedSeconds = 30;
+/** Changes of the plan on the way that are kept in its status. */
+const mostAdjustments = 10;
 /** How soon to go on after a write of its own. */
 const followUpSeconds = 0.05;
 
@@ -38,35 +40,22 @@ export function decideVacating(view: ReservationView): Decision {
     moves,
     displaced.map(({ uid }) => uid),
   );
-  const approved = approvedPlan(reservation);
-  const plan = planVacating(
-    boundRequest(request, approved),
-    cluster,
-    hosts,
-    // What was approved by hand is tried again as it is.
-    approved
-      ? { fixed: new Map(moves.map(({ uid, to }) => [uid, to])) }
-      : {
-          fixed: fixedTargets(moves, progress),
-          avoid: new Map(progress.map(({ uid, failedTargets }) => [uid, failedTargets])),
-        },
-  );
-  updatePlan(status, plan, moves, progress, now);
+  const wasAtRisk = draft.isTrue("AtRisk");
+  const { plan, rest, probability } = chooseCourse({ view, request, cluster, hosts, moves, progress, wasAtRisk });
+  const adjustments = updatePlan(status, plan, moves, progress, now);
   const objection = setConsent(draft, reservation);
-
-  const parallel = plan.parallelMigrations;
-  const rest = predictSchedule(restOf(plan, view, progress), parallel);
   const startBy = new Date(status.startBy ?? now);
-  const assignments = objection ? [] : tell(view, plan, progress, parallel);
+  const assignments = objection ? [] : tell(view, plan, progress);
   const checks = hosts.map((name) => checkHost(view, name));
   setVacated(draft, view, request, checks, progress);
   setActive(draft, request, now);
-  setRisk(draft, request, now, { rest, plan, progress, assignments, objection });
+  setRisk(draft, request, now, { rest, probability, plan, progress, objection });
   if (givesUp(view, request.windowStart) && status.outcome?.result === undefined) giveUp(draft, request);
   const holds = holdActions(view, hosts, wantedHold(view, request, startBy));
   return {
     actions: [...holds, ...assignments],
     status: draft.finish(),
+    announcements: adjustments.map((message) => ({ type: "Normal", reason: reasons.PlanAdjusted, message })),
     requeueAfterSeconds: nextLook(draft, request, now),
   };
 }
@@ -94,20 +83,17 @@ function withKeptWindow(
   return isTaken ? { ...request, windowEnd: new Date(kept.end) } : request;
 }
 
-/** Targets stay as planned unless they have failed. */
-function fixedTargets(moves: readonly MoveStatus[], progress: readonly MoveProgress[]): Map<string, string> {
-  const failed = new Map(progress.map(({ uid, failedTargets }) => [uid, failedTargets]));
-  return new Map(moves.filter(({ uid, to }) => !failed.get(uid)?.has(to)).map(({ uid, to }) => [uid, to]));
-}
-
-/** Keeps what is done and under way, and writes what is still to be done when that has changed. */
+/**
+ * Keeps what is done and under way, and writes what is still to be done when that has changed. Returns what is done
+ * otherwise than planned before, in words.
+ */
 function updatePlan(
   status: StatusDraft["status"],
   plan: Plan,
   moves: readonly MoveStatus[],
   progress: readonly MoveProgress[],
   now: Date,
-): void {
+): string[] {
   const present = status.plan;
   const remaining = plan.moves.map(
     ({ guest, from, to, prediction }): MoveStatus => ({
@@ -121,33 +107,32 @@ function updatePlan(
   );
   const known = new Map(moves.map((move) => [move.uid, move]));
   const isSame = remaining.every(({ uid, to }) => known.get(uid)?.to === to);
-  if (present && isSame) return;
+  const before = present?.parallelMigrations ?? plan.parallelMigrations;
+  if (present && isSame && before === plan.parallelMigrations) return [];
   const open = new Set(remaining.map(({ uid }) => uid));
   const behind = moves.filter(({ uid }) => !open.has(uid) && progress.some((one) => one.uid === uid));
-  status.plan = { ...present, hash: plan.hash, computedAt: formatTime(now), moves: [...behind, ...remaining] };
-}
-
-/** What has to be waited for yet: migrations under way, then those to come in their order. */
-function restOf(plan: Plan, view: ReservationView, progress: readonly MoveProgress[]): ScheduledMove[] {
-  const { guests, hosts } = clusterOf(view);
-  const running = progress.flatMap(({ uid, vm, state }): ScheduledMove[] => {
-    const migration = vm?.status?.migration;
-    const guest = guests.find((one) => one.uid === uid);
-    if (state !== "Moving" || !migration || !guest) return [];
-    const find = (name: string) => hosts.find((host) => host.name === name);
-    const begun = Date.parse(migration.startedAt ?? "");
-    const elapsed = Number.isNaN(begun) ? 0 : (view.now.getTime() - begun) / 1000;
-    const stateBytes = migration.bytesTotal ?? guest.stateBytes;
-    const prediction = predictMove({ ...guest, stateBytes }, find(migration.from), find(migration.to));
-    return [{ from: migration.from, to: migration.to, prediction, elapsedSeconds: Math.max(0.001, elapsed) }];
+  const redirected = remaining.flatMap(({ uid, name, to }) => {
+    const old = known.get(uid)?.to;
+    return old === undefined || old === to ? [] : [`${name} is sent to ${to} instead of ${old}`];
   });
-  return [...running, ...plan.moves];
+  const { parallelMigrations } = plan;
+  const atOnce = before === parallelMigrations ? [] : [`${parallelMigrations} migrations at once instead of ${before}`];
+  const adjustments = [...atOnce, ...redirected].map((what) => `${what}, since ${formatTime(now)}`);
+  status.plan = {
+    ...present,
+    hash: plan.hash,
+    computedAt: formatTime(now),
+    parallelMigrations,
+    moves: [...behind, ...remaining],
+    adjustments: [...(present?.adjustments ?? []), ...adjustments].slice(-mostAdjustments),
+  };
+  return adjustments;
 }
 
 /** Tells as many VMs to go as the plan has at once, in its order; those whose target failed are sent to another one. */
-function tell(view: ReservationView, plan: Plan, progress: readonly MoveProgress[], parallel: number): AssignAction[] {
+function tell(view: ReservationView, plan: Plan, progress: readonly MoveProgress[]): AssignAction[] {
   const states = new Map(progress.map((one) => [one.uid, one]));
-  let free = parallel - progress.filter(({ state }) => state === "Moving" || state === "Told").length;
+  let free = plan.parallelMigrations - progress.filter(({ state }) => state === "Moving" || state === "Told").length;
   const actions: AssignAction[] = [];
   for (const { guest, from, to } of plan.moves) {
     const { vm, state } = states.get(guest.uid) ?? {};

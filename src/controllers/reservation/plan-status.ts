@@ -1,5 +1,5 @@
 import type { ReservationStatus } from "../../api/types.gen.ts";
-import { type DurationDistribution, probabilityWithin } from "../../model/duration-distribution.ts";
+import { type DurationDistribution, probabilityWithin, quantileSeconds } from "../../model/duration-distribution.ts";
 import type { Plan } from "../../planner/plan.ts";
 import { formatTime } from "../../runtime/condition.ts";
 import type { PlanStatus } from "./view.ts";
@@ -9,6 +9,8 @@ const shortestAllowanceSeconds = 5;
 /** An allowance that differs by less is left as it is, so that noise rewrites nothing. */
 const negligibleSeconds = 1;
 const negligibleShare = 0.1;
+/** The highest on-time target there is. */
+const certainty = 0.9999;
 
 /**
  * The plan for the status; the present one while neither its hash nor its allowance has changed materially.
@@ -38,6 +40,27 @@ export function planStatus(
       to,
       predictedMilliseconds: Math.round(prediction.totalSeconds * 1000),
     })),
+  };
+}
+
+/** What may be expected of the plan when it begins at start-by, or now if that is past. */
+export function quoteOf(
+  plan: Plan,
+  startBy: Date,
+  windowStart: Date,
+  now: Date,
+): NonNullable<ReservationStatus["quote"]> {
+  const begin = startBy > now ? startBy : now;
+  const isFeasible = plan.unplaced.length === 0;
+  const downtimeSeconds = plan.moves.reduce((sum, { prediction }) => {
+    return sum + prediction.suspendSeconds + prediction.copySeconds + prediction.resumeSeconds;
+  }, 0);
+  const neededSeconds = Math.max(shortestAllowanceSeconds, quantileSeconds(plan.duration, certainty));
+  return {
+    onTimeProbability: formatProbability(isFeasible ? onTimeProbability(plan.duration, begin, windowStart) : 0),
+    predictedMilliseconds: Math.round(plan.duration.meanSeconds * 1000),
+    downtimeMilliseconds: Math.round(downtimeSeconds * 1000),
+    ...(isFeasible && { certainFrom: formatTime(new Date(now.getTime() + Math.ceil(neededSeconds) * 1000)) }),
   };
 }
 

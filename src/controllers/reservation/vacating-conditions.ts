@@ -5,18 +5,19 @@ import type { ReservationRequest } from "../../planner/inputs.ts";
 import type { Plan } from "../../planner/plan.ts";
 import { findCondition, formatTime } from "../../runtime/condition.ts";
 import type { Objection } from "./consent.ts";
-import type { AssignAction, StatusDraft } from "./decision.ts";
+import type { StatusDraft } from "./decision.ts";
 import type { HostCheck } from "./inventory-check.ts";
-import { formatProbability, isAtRisk, onTimeProbability, progressOf } from "./plan-status.ts";
+import { formatProbability, isAtRisk, progressOf } from "./plan-status.ts";
 import type { MoveProgress } from "./vacating-moves.ts";
 import type { ReservationView } from "./view.ts";
 
 /** What is still to be done, and what is being done about it. */
 export interface Outlook {
   rest: DurationDistribution;
+  /** Of being on time, 0 to 1. */
+  probability: number;
   plan: Plan;
   progress: readonly MoveProgress[];
-  assignments: readonly AssignAction[];
   /** What people hold back. */
   objection: Objection | undefined;
 }
@@ -91,7 +92,7 @@ export function setRisk(
   draft: StatusDraft,
   request: ReservationRequest,
   now: Date,
-  { rest, plan, progress, assignments, objection }: Outlook,
+  { rest, probability, plan, progress, objection }: Outlook,
 ): void {
   const { status } = draft;
   if (draft.isTrue("Active") || draft.isTrue("Vacated")) {
@@ -101,7 +102,7 @@ export function setRisk(
     draft.set("AtRisk", "False", isLate ? reasons.WindowReached : reasons.OnTrack, lead);
     return;
   }
-  const troubles = troublesOf(plan, progress, assignments);
+  const troubles = [...troublesOf(plan, progress, objection), ...(status.plan?.adjustments ?? []).slice(-3)];
   const details = troubles.length > 0 ? `; ${troubles.slice(0, 6).join("; ")}` : "";
   if (now >= request.windowStart) {
     status.onTimeProbability = "0.0%";
@@ -111,10 +112,9 @@ export function setRisk(
     draft.set("AtRisk", "True", reasons.WindowReached, message);
     return;
   }
-  const probability = plan.unplaced.length > 0 ? 0 : onTimeProbability(rest, now, request.windowStart);
   status.onTimeProbability = formatProbability(Math.min(probability, 0.9999));
   if (objection) {
-    const message = `${objection.message}; on time with ${status.onTimeProbability} if it went on now${details}`;
+    const message = `on time with ${status.onTimeProbability} if it went on now${details}`;
     draft.set("AtRisk", "True", objection.reason, message);
     return;
   }
@@ -127,15 +127,14 @@ export function setRisk(
     draft.set("AtRisk", "True", reason, message);
     return;
   }
-  draft.set("AtRisk", "False", reasons.OnTrack, `on time with ${status.onTimeProbability}`);
+  draft.set("AtRisk", "False", reasons.OnTrack, `on time with ${status.onTimeProbability}${details}`);
 }
 
-function troublesOf(plan: Plan, progress: readonly MoveProgress[], assignments: readonly AssignAction[]): string[] {
+function troublesOf(plan: Plan, progress: readonly MoveProgress[], objection: Objection | undefined): string[] {
   const failing = progress.filter(({ state, failedTargets }) => state !== "Done" && failedTargets.size > 0);
-  const retried = assignments.filter(({ vm, assignment }) => vm.status?.assignment?.by.uid === assignment?.by.uid);
   return [
+    ...(objection ? [objection.message] : []),
     ...failing.map(({ vm, failedTargets }) => `${vm?.metadata.name} did not get to ${[...failedTargets].join(", ")}`),
-    ...retried.map(({ vm, assignment }) => `${vm.metadata.name} is sent to ${assignment?.hostName} instead`),
     ...plan.unplaced.map(({ message }) => message),
   ];
 }
