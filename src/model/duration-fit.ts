@@ -38,7 +38,8 @@ export interface FitOptions {
 /** An observation counts half when so many have come after it. */
 const halfLife = 100;
 /** Adjusting for level and sharing, then fitting again. */
-const passes = 3;
+const passes = 2;
+const settledShare = 5e-4;
 /** A more complex shape has to predict better by this share for each column more. */
 const worthAColumn = 0.02;
 
@@ -81,7 +82,7 @@ export function fitShape(samples: readonly DurationSample[], shape: Shape, start
   let { factors, track } = levelled(samples, fit);
   for (let pass = 1; pass < passes; pass++) {
     const next = samples.map(({ parallel }, index) => (track.path[index] ?? 0) + (factors.get(parallel) ?? 0));
-    if (next.every((value, index) => Math.abs(value - (adjustment[index] ?? 0)) < 1e-4)) break;
+    if (next.every((value, index) => Math.abs(value - (adjustment[index] ?? 0)) < settledShare)) break;
     adjustment = next;
     fit = fitOnce(samples, shape, fit.coefficients, adjustment);
     ({ factors, track } = levelled(samples, fit));

@@ -45,6 +45,11 @@ interface Forecast {
 }
 
 const longestHistory = 200;
+const mostPlans = 100;
+/** With many plans behind it, a fit is renewed only after several more, or after one whose total surprised. */
+const longestFitInterval = 8;
+const plansByFitInterval = 200;
+const noteworthySurprise = 2;
 /** While nothing was measured. */
 const linkBytesPerSecond = 125e6;
 const assumedSecondsPerByte = 1 / linkBytesPerSecond;
@@ -78,6 +83,7 @@ export class PlanLearner {
   #migrationsSeen = 0;
   #migrationsLearned = 0;
   #plansLearned = 0;
+  #plansSinceFit = 0;
   #shape: { chosen: Shape; since: number; coefficients?: readonly number[] } | undefined;
   #planShape: { chosen: PlanShape; since: number; coefficients?: readonly number[] } | undefined;
   #current: { migrations: DurationFit | undefined; plans: PlanFit } | undefined;
@@ -134,10 +140,13 @@ export class PlanLearner {
     }
     this.#samples = [...this.#samples, ...migrations].slice(-longestHistory);
     const migrationSeconds = migrations.map(({ seconds }) => seconds);
-    this.#plans = [...this.#plans, { migrationSeconds, parallel, totalSeconds }].slice(-longestHistory);
+    this.#plans = [...this.#plans, { migrationSeconds, parallel, totalSeconds }].slice(-mostPlans);
     this.#migrationsLearned += migrations.length;
     this.#plansLearned++;
-    this.#current = undefined;
+    this.#plansSinceFit++;
+    const surprise = Math.abs(logRatio(totalSeconds, forecast.totalSeconds)) / expectedDeviation;
+    const interval = Math.min(longestFitInterval, Math.ceil(this.#plansLearned / plansByFitInterval));
+    if (surprise > noteworthySurprise || this.#plansSinceFit >= interval) this.#current = undefined;
   }
 
   /** Notes migrations that took very much longer, and tells whether there was one. */
@@ -230,7 +239,9 @@ export class PlanLearner {
   }
 
   #fits() {
-    this.#current ??= { migrations: this.#fitMigrations(), plans: this.#fitPlans() };
+    if (this.#current) return this.#current;
+    this.#plansSinceFit = 0;
+    this.#current = { migrations: this.#fitMigrations(), plans: this.#fitPlans() };
     return this.#current;
   }
 

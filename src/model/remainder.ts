@@ -28,6 +28,7 @@ export function followRemainder(residuals: readonly number[], parallels: readonl
     factors = factorsOf(settled, parallels);
     const rest = residuals.map((residual, index) => residual - (factors.get(parallels[index] ?? 1) ?? 0));
     track = followLevel(rest, stepDeviation(rest));
+    if (track.gain === 0) break;
     const { path } = track;
     settled = residuals.map((residual, index) => residual - (path[index] ?? 0));
   }
