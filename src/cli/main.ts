@@ -25,6 +25,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: "replay recorded migrations and show how good the predictions were",
     load: async () => (await import("./backtest.ts")).runBacktest,
   },
+  simulate: {
+    summary: "compare ways to choose when to begin, on simulated hosts",
+    load: async () => (await import("./simulate.ts")).runSimulate,
+  },
   sample: {
     summary: "print a manifest to start from",
     load: async () => (await import("./sample.ts")).runSample,

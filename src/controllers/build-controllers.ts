@@ -7,6 +7,7 @@ import type { Manager } from "../runtime/manager.ts";
 import type { Hosts } from "./hosts.ts";
 import { overheadModelController } from "./overheadmodel/overheadmodel-controller.ts";
 import { listenToAgents, reservationController } from "./reservation/reservation-controller.ts";
+import type { StartRule } from "./reservation/view.ts";
 import { VirtualMachineController } from "./virtualmachine/virtualmachine-controller.ts";
 import { VMHostController } from "./vmhost/vmhost-controller.ts";
 
@@ -22,11 +23,15 @@ export interface ControllersOptions {
   namespace: string;
   /** By `takeOperatorTerm`. */
   term: number;
+  /** Names migrations; random when absent. */
+  newId?: () => string;
+  /** When reservations begin to vacate; absent: as late as their on-time targets allow. */
+  startRule?: StartRule;
 }
 
 /** Adds every controller to the manager. The one place that knows them all. */
 export function buildControllers(options: ControllersOptions): void {
-  const { manager, client, hosts, clock, metrics, namespace, term } = options;
+  const { manager, client, hosts, clock, metrics, namespace, term, newId = randomUUID, startRule } = options;
   const events = manager.events;
   const caches = {
     vmHosts: manager.cache(vmHosts),
@@ -43,12 +48,13 @@ export function buildControllers(options: ControllersOptions): void {
   const virtualMachineController = new VirtualMachineController({
     ...caches,
     ...{ client, hosts, events, metrics, clock, term },
-    newId: randomUUID,
+    newId,
   });
   vmHostController.listen(manager.addController(vmHostController.options()));
   virtualMachineController.listen(manager.addController(virtualMachineController.options()));
   const reservation = reservationController({
     ...{ client, clock, metrics },
+    ...(startRule && { startRule }),
     reservations: caches.reservations,
     hosts: caches.vmHosts,
     virtualMachines: caches.virtualMachines,

@@ -106,7 +106,7 @@ function valuesOf<T>(index: Index<T>, object: T): readonly string[] {
 }
 
 /** Everyone gets the same object: a change by one reader would be seen by all, and never by the server. */
-function freeze(value: unknown): void {
+export function freeze(value: unknown): void {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
   Object.freeze(value);
   for (const child of Object.values(value)) freeze(child);

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../api/clock.ts";
 import { formatKey, type KubernetesObject, keyOf, type ObjectKey } from "../api/object.ts";
 import type { Resource } from "../api/resources.ts";
-import { type CacheReader, ObjectCache } from "../runtime/cache.ts";
+import { type CacheReader, freeze, ObjectCache } from "../runtime/cache.ts";
 import {
   ApiError,
   type CallOptions,
@@ -17,6 +17,9 @@ import {
 } from "../runtime/client.ts";
 import { type Change, type Stored, Watcher } from "./memory-watch.ts";
 import { selects } from "./selector.ts";
+
+/** Changes that a watch can go back to, at least. */
+const longestHistory = 5000;
 
 export type Verb = "get" | "list" | "create" | "replace" | "patch" | "delete" | "watch";
 
@@ -35,6 +38,7 @@ export interface Call {
  */
 export class MemoryClient implements Client {
   readonly #clock: Clock;
+  readonly #forgets: ReadonlySet<string>;
   readonly #objects = new Map<string, Map<string, Stored>>();
   readonly #caches = new Map<string, ObjectCache<KubernetesObject>>();
   readonly #watchers = new Set<Watcher>();
@@ -43,8 +47,10 @@ export class MemoryClient implements Client {
   #version = 0;
   #uid = 0;
 
-  constructor(clock: Clock) {
+  /** @param forgets plurals of kinds that are accepted and not kept, such as events */
+  constructor(clock: Clock, forgets: readonly string[] = []) {
     this.#clock = clock;
+    this.#forgets = new Set(forgets);
   }
 
   /** Stores objects as they are, status included, as if they had been there long before. Returns the first. */
@@ -53,7 +59,7 @@ export class MemoryClient implements Client {
     return structuredClone(stored[0]) as unknown as T;
   }
 
-  /** The object as it is now, past hooks and calls. */
+  /** The object as it is now, without a call. */
   peek<T extends KubernetesObject>(resource: Resource<T>, key: ObjectKey): T | undefined {
     const found = this.#table(resource).get(formatKey(key));
     return structuredClone(found) as T | undefined;
@@ -70,7 +76,7 @@ export class MemoryClient implements Client {
     const existing = this.#caches.get(resource.plural);
     if (existing !== undefined) return existing as unknown as CacheReader<T>;
     const cache = new ObjectCache<KubernetesObject>();
-    for (const object of this.#table(resource).values()) cache.set(structuredClone(object));
+    for (const object of this.#table(resource).values()) cache.set(object);
     this.#caches.set(resource.plural, cache);
     return cache as unknown as CacheReader<T>;
   }
@@ -90,7 +96,7 @@ export class MemoryClient implements Client {
 
   async get<T extends KubernetesObject>(resource: Resource<T>, key: ObjectKey, options: CallOptions = {}): Promise<T> {
     await this.#called({ verb: "get", plural: resource.plural, key: formatKey(key) }, options);
-    return structuredClone(this.#find(resource, key)) as unknown as T;
+    return this.handedOut(this.#find(resource, key)) as unknown as T;
   }
 
   async list<T extends KubernetesObject>(resource: Resource<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
@@ -99,7 +105,7 @@ export class MemoryClient implements Client {
     const found = [...this.#table(resource)].filter(([key, object]) => key > start && selects(object, options));
     found.sort(([a], [b]) => (a < b ? -1 : 1));
     const page = found.slice(0, options.limit ?? found.length);
-    const items = page.map(([, object]) => structuredClone(object) as unknown as T);
+    const items = page.map(([, object]) => this.handedOut(object) as unknown as T);
     const last = page.at(-1)?.[0];
     const more = page.length < found.length && last !== undefined ? { continueToken: last } : {};
     return { items, resourceVersion: String(this.#version), ...more };
@@ -114,7 +120,8 @@ export class MemoryClient implements Client {
     if (hasStatus(resource)) delete copy.status;
     const { uid: _uid, resourceVersion: _version, ...metadata } = copy.metadata;
     copy.metadata = metadata;
-    return structuredClone(options.dryRun ? copy : this.#insert(resource, copy)) as unknown as T;
+    const isKept = !options.dryRun && !this.#forgets.has(resource.plural);
+    return this.handedOut(isKept ? this.#insert(resource, copy) : copy) as unknown as T;
   }
 
   async replace<T extends KubernetesObject>(resource: Resource<T>, object: T, options: PatchOptions = {}): Promise<T> {
@@ -151,7 +158,7 @@ export class MemoryClient implements Client {
     }
     if ((before.metadata.finalizers ?? []).length === 0) return this.#remove(resource, before);
     if (before.metadata.deletionTimestamp !== undefined) return;
-    const after = structuredClone(before);
+    const after = changeable(before);
     after.metadata.deletionTimestamp = this.#clock.now().toISOString();
     after.metadata.generation = (before.metadata.generation ?? 0) + 1;
     this.#store(resource, after, "MODIFIED");
@@ -172,7 +179,7 @@ export class MemoryClient implements Client {
     try {
       for await (const change of watcher.changes()) {
         if (change.plural !== resource.plural || !selects(change.object, options)) continue;
-        yield { type: change.type, object: structuredClone(change.object) as unknown as T };
+        yield { type: change.type, object: this.handedOut(change.object) as unknown as T };
       }
     } finally {
       this.#watchers.delete(watcher);
@@ -183,6 +190,11 @@ export class MemoryClient implements Client {
 
   /** A call has arrived and has had no effect yet; what this throws is its answer. */
   protected async arrived(_call: Call): Promise<void> {}
+
+  /** An object on its way to a caller. It is frozen: whoever wants to change it makes a copy. */
+  protected handedOut<T>(object: T): T {
+    return object;
+  }
 
   async #called(call: Call, options: PatchOptions): Promise<void> {
     options.signal?.throwIfAborted();
@@ -217,18 +229,18 @@ export class MemoryClient implements Client {
     }
     const otherUid = options.subresource === undefined && uid !== undefined && uid !== before.metadata.uid;
     if (otherUid) throw new ApiError(422, "Invalid", "metadata.uid: field is immutable");
-    const after = structuredClone(before);
+    const after = changeable(before);
     if (options.subresource === "status") assign(after, "status", wanted.status);
     else this.#assignMain(resource, after, wanted);
-    if (options.dryRun || isDeepStrictEqual(before, after)) return structuredClone(after) as unknown as T;
+    if (options.dryRun || isDeepStrictEqual(before, after)) return this.handedOut(after) as unknown as T;
     const gone = after.metadata.deletionTimestamp !== undefined && (after.metadata.finalizers ?? []).length === 0;
     if (gone) this.#remove(resource, after);
     else this.#store(resource, after, "MODIFIED");
-    return structuredClone(after) as unknown as T;
+    return this.handedOut(after) as unknown as T;
   }
 
   #assignMain(resource: Resource, after: Stored, wanted: Stored): void {
-    const before = structuredClone(after);
+    const before = changeable(after);
     for (const field of new Set([...Object.keys(after), ...Object.keys(wanted)])) {
       if (field === "metadata" || (field === "status" && hasStatus(resource))) continue;
       assign(after, field, wanted[field]);
@@ -252,13 +264,14 @@ export class MemoryClient implements Client {
   #store(resource: Resource, object: Stored, type: "ADDED" | "MODIFIED"): Stored {
     object.metadata.resourceVersion = String(++this.#version);
     this.#table(resource).set(formatKey(keyOf(object)), object);
-    this.#caches.get(resource.plural)?.set(structuredClone(object));
-    this.#publish({ type, plural: resource.plural, version: this.#version, object: structuredClone(object) });
+    freeze(object);
+    this.#caches.get(resource.plural)?.set(object);
+    this.#publish({ type, plural: resource.plural, version: this.#version, object });
     return object;
   }
 
   #remove(resource: Resource, object: Stored): void {
-    const last = structuredClone(object);
+    const last = changeable(object);
     last.metadata.resourceVersion = String(++this.#version);
     this.#table(resource).delete(formatKey(keyOf(object)));
     this.#caches.get(resource.plural)?.delete(keyOf(object));
@@ -267,8 +280,17 @@ export class MemoryClient implements Client {
 
   #publish(change: Change): void {
     this.#history.push(change);
+    if (this.#history.length > 2 * longestHistory) {
+      this.#history.splice(0, longestHistory);
+      this.#compacted = (this.#history[0]?.version ?? 0) - 1;
+    }
     for (const watcher of this.#watchers) watcher.push(change);
   }
+}
+
+/** The object itself and its metadata may be changed; what lies deeper is shared. */
+function changeable(object: Stored): Stored {
+  return { ...object, metadata: { ...object.metadata } };
 }
 
 function hasStatus(resource: Resource): boolean {
@@ -281,13 +303,13 @@ function conflict(resource: Resource, key: ObjectKey): ApiError {
 
 function assign(target: Record<string, unknown>, field: string, value: unknown): void {
   if (value === undefined) delete target[field];
-  else target[field] = structuredClone(value);
+  else target[field] = value;
 }
 
 /** RFC 7386. */
 function merge(target: unknown, patch: unknown): unknown {
   if (!isMap(patch)) return structuredClone(patch);
-  const result: Record<string, unknown> = isMap(target) ? structuredClone(target) : {};
+  const result: Record<string, unknown> = isMap(target) ? { ...target } : {};
   for (const [field, value] of Object.entries(patch)) {
     if (value === undefined) continue;
     if (value === null) delete result[field];

@@ -125,12 +125,18 @@ export class SimulatedAgent implements AgentClient {
       cpuModel: this.cpuModel,
       machineType: "fake-1.0",
       stateLanding: this.stateLanding,
-      capacity: { cpus: this.cpus, memoryBytes: this.memoryBytes, stateBytes: 2 ** 34, stateFreeBytes: 2 ** 33 },
+      capacity: { cpus: this.cpus, memoryBytes: this.memoryBytes, ...this.#stateRoom() },
       allocated: this.#allocated(),
       images: this.images.map((name) => ({ name, sha256: `sha-of-${name}` })),
       operatorTerm: this.operatorTerm,
       holds: this.holds,
     }));
+  }
+
+  /** Room for the state of guests: at least as large as their memory. */
+  #stateRoom(): { stateBytes: number; stateFreeBytes: number } {
+    const stateBytes = Math.max(2 ** 34, this.memoryBytes);
+    return { stateBytes, stateFreeBytes: stateBytes / 2 };
   }
 
   guests(): Promise<protocol.GuestReport[]> {
@@ -266,14 +272,14 @@ export class SimulatedAgent implements AgentClient {
 
   async #ask<T>(call: AgentCall, answer: () => T): Promise<T> {
     await this.reached(call);
-    return structuredClone(answer());
+    return answer();
   }
 
   async #obey<T>(name: OrderName, order: { term: number }, effect: () => T): Promise<T> {
     await this.reached(name, order);
     if (order.term < this.operatorTerm) refuse("StaleTerm", `term ${order.term} is below ${this.operatorTerm}`);
     this.operatorTerm = order.term;
-    const answer = structuredClone(effect());
+    const answer = effect();
     this.obeyed(name);
     return answer;
   }

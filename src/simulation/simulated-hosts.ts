@@ -11,6 +11,9 @@ export interface MigrationDurations {
   resumeMilliseconds: number;
 }
 
+/** Between which hosts. */
+export type Way = Pick<SimulatedTransfer, "source" | "target">;
+
 type EventListener = (hostName: string, event: AgentEvent) => void;
 type ConnectionListener = (hostName: string, connection: HostConnection) => void;
 
@@ -28,8 +31,8 @@ export abstract class SimulatedHosts {
     this.clock = clock;
   }
 
-  /** How long the phases of a migration take; the same whenever it is asked. */
-  abstract durationsOf(report: MigrationReport): MigrationDurations;
+  /** How long the phases of a migration are to take. Asked once for each, when it begins. */
+  protected abstract drawDurations(report: MigrationReport, way?: Way): MigrationDurations;
 
   /** How long an agent takes to answer such a call. */
   answerMilliseconds(_call: AgentCall): number {
@@ -86,9 +89,14 @@ export abstract class SimulatedHosts {
     const hostName = token.split("/")[0] ?? "";
     const target = this.agents.get(hostName);
     if (!target) throw new Error(`no host ${hostName}`);
-    const transfer = new SimulatedTransfer(source, target, report.id, this.durationsOf(report));
+    const durations = this.drawDurations(report, { source, target });
+    const transfer = new SimulatedTransfer(source, target, report.id, durations);
     this.transfers.set(report.id, transfer);
     this.begun(transfer);
+  }
+
+  durationsOf(report: MigrationReport): MigrationDurations {
+    return this.transfers.get(report.id)?.durations ?? this.drawDurations(report);
   }
 
   /** What becomes of a transfer that was begun: it goes on by itself. */

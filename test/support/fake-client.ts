@@ -21,6 +21,11 @@ export class FakeClient extends MemoryClient {
     this.#hooks.push({ verb, plural: resource.plural, hook });
   }
 
+  /** Tests change what they get. */
+  protected override handedOut<T>(object: T): T {
+    return structuredClone(object);
+  }
+
   protected override async arrived(call: Call): Promise<void> {
     this.calls.push(structuredClone(call));
     const index = this.#hooks.findIndex((hook) => hook.verb === call.verb && hook.plural === call.plural);

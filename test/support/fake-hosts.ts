@@ -69,7 +69,7 @@ export class FakeHosts extends SimulatedHosts {
     this.settings.clear();
   }
 
-  override durationsOf(report: MigrationReport): MigrationDurations {
+  protected override drawDurations(report: MigrationReport): MigrationDurations {
     return this.durations(report.bytesTotal);
   }
 
