@@ -13,6 +13,8 @@ export interface Behaviour {
   contention?: number;
   /** Share of migrations that take ten times as long. */
   outliers?: number;
+  /** Share of migrations whose suspend, a tenth of the whole, takes ten times as long. */
+  slowSuspends?: number;
   /** Factor on everything, by plan. */
   level?: (plan: number) => number;
   /** Seconds alone, by MiB. */
@@ -54,7 +56,8 @@ export function* generatePlans(behaviour: Behaviour, seed: number): Generator<Me
     const migrations = Array.from({ length: count }, () => {
       const mebibytes = pick(sizes);
       const noise = behaviour.noiseShape === "skewed" ? -Math.log(1 - uniform()) - 0.7 : normal();
-      const outlier = uniform() < (behaviour.outliers ?? 0) ? 10 : 1;
+      let outlier = uniform() < (behaviour.outliers ?? 0) ? 10 : 1;
+      if (behaviour.slowSuspends && uniform() < behaviour.slowSuspends) outlier = 1.9;
       const shared = 1 + (behaviour.contention ?? 0) * (atOnce - 1);
       const measured = seconds(mebibytes) * level * shared * Math.max(0.3, 1 + behaviour.noise * noise) * outlier;
       return { stateBytes: mebibytes * 2 ** 20, seconds: measured, parallel: atOnce };
@@ -91,7 +94,8 @@ export const behaviours: Record<string, Behaviour> = {
   wave: { ...base, noise: 0.03, level: (plan) => 1 + 0.2 * Math.sin(plan / 15) },
   jump: { ...base, noise: 0.03, level: (plan) => (plan < 150 ? 1 : plan < 280 ? 1.5 : 0.9) },
   parallel: { ...base, parallel: [1, 2, 4], contention: 0.4, migrations: [2, 8] },
-  "1 % outliers x10": { ...base, outliers: 0.01 },
+  "1 % of suspends x10": { ...base, slowSuspends: 0.01 },
+  "1 % of migrations x10": { ...base, outliers: 0.01 },
   "all together": {
     ...base,
     parallel: [1, 2, 4],
