@@ -16,6 +16,7 @@ import {
   type WriteOptions,
 } from "../runtime/client.ts";
 import { type Change, type Stored, Watcher } from "./memory-watch.ts";
+import { mergePatch } from "./merge-patch.ts";
 import { selects } from "./selector.ts";
 
 /** Changes that a watch can go back to, at least. */
@@ -53,30 +54,12 @@ export class MemoryClient implements Client {
     this.#forgets = new Set(forgets);
   }
 
-  /** Stores objects as they are, status included, as if they had been there long before. Returns the first. */
-  seed<T extends KubernetesObject>(resource: Resource<T>, ...objects: T[]): T {
-    const stored = objects.map((object) => this.#insert(resource, structuredClone(object) as unknown as Stored));
-    return structuredClone(stored[0]) as unknown as T;
-  }
-
-  /** The object as it is now, without a call. */
-  peek<T extends KubernetesObject>(resource: Resource<T>, key: ObjectKey): T | undefined {
-    const found = this.#table(resource).get(formatKey(key));
-    return structuredClone(found) as T | undefined;
-  }
-
-  /** All objects of the resource, sorted by key. */
-  peekAll<T extends KubernetesObject>(resource: Resource<T>): T[] {
-    const sorted = [...this.#table(resource)].sort(([a], [b]) => (a < b ? -1 : 1));
-    return sorted.map(([, object]) => structuredClone(object) as unknown as T);
-  }
-
   /** A cache that never lags behind this client. */
   cache<T extends KubernetesObject>(resource: Resource<T>): CacheReader<T> {
     const existing = this.#caches.get(resource.plural);
     if (existing !== undefined) return existing as unknown as CacheReader<T>;
     const cache = new ObjectCache<KubernetesObject>();
-    for (const object of this.#table(resource).values()) cache.set(object);
+    for (const object of this.table(resource).values()) cache.set(object);
     this.#caches.set(resource.plural, cache);
     return cache as unknown as CacheReader<T>;
   }
@@ -102,7 +85,7 @@ export class MemoryClient implements Client {
   async list<T extends KubernetesObject>(resource: Resource<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
     await this.#called({ verb: "list", plural: resource.plural }, options);
     const start = options.continueToken ?? "";
-    const found = [...this.#table(resource)].filter(([key, object]) => key > start && selects(object, options));
+    const found = [...this.table(resource)].filter(([key, object]) => key > start && selects(object, options));
     found.sort(([a], [b]) => (a < b ? -1 : 1));
     const page = found.slice(0, options.limit ?? found.length);
     const items = page.map(([, object]) => this.handedOut(object) as unknown as T);
@@ -114,14 +97,14 @@ export class MemoryClient implements Client {
   async create<T extends KubernetesObject>(resource: Resource<T>, object: T, options: WriteOptions = {}): Promise<T> {
     const copy = structuredClone(object) as unknown as Stored;
     await this.#called({ verb: "create", plural: resource.plural, key: formatKey(keyOf(copy)), body: object }, options);
-    if (this.#table(resource).has(formatKey(keyOf(copy)))) {
+    if (this.table(resource).has(formatKey(keyOf(copy)))) {
       throw new ApiError(409, "AlreadyExists", `${resource.plural} "${copy.metadata.name}" already exists`);
     }
     if (hasStatus(resource)) delete copy.status;
     const { uid: _uid, resourceVersion: _version, ...metadata } = copy.metadata;
     copy.metadata = metadata;
     const isKept = !options.dryRun && !this.#forgets.has(resource.plural);
-    return this.handedOut(isKept ? this.#insert(resource, copy) : copy) as unknown as T;
+    return this.handedOut(isKept ? this.insert(resource, copy) : copy) as unknown as T;
   }
 
   async replace<T extends KubernetesObject>(resource: Resource<T>, object: T, options: PatchOptions = {}): Promise<T> {
@@ -141,7 +124,7 @@ export class MemoryClient implements Client {
   ): Promise<T> {
     await this.#called({ verb: "patch", plural: resource.plural, key: formatKey(key), body: patch }, options);
     const before = this.#find(resource, key);
-    return this.#update(resource, before, merge(before, patch) as Stored, options);
+    return this.#update(resource, before, mergePatch(before, patch) as Stored, options);
   }
 
   async delete<T extends KubernetesObject>(
@@ -202,19 +185,19 @@ export class MemoryClient implements Client {
     await this.arrived(call);
   }
 
-  #table(resource: Resource): Map<string, Stored> {
+  protected table(resource: Resource): Map<string, Stored> {
     const table = this.#objects.get(resource.plural) ?? new Map<string, Stored>();
     this.#objects.set(resource.plural, table);
     return table;
   }
 
   #find(resource: Resource, key: ObjectKey): Stored {
-    const found = this.#table(resource).get(formatKey(key));
+    const found = this.table(resource).get(formatKey(key));
     if (found === undefined) throw new ApiError(404, "NotFound", `${resource.plural} "${key.name}" not found`);
     return found;
   }
 
-  #insert(resource: Resource, object: Stored): Stored {
+  protected insert(resource: Resource, object: Stored): Stored {
     const creationTimestamp = this.#clock.now().toISOString();
     const generation = hasStatus(resource) ? { generation: 1 } : {};
     const uid = `uid-${++this.#uid}`;
@@ -263,7 +246,7 @@ export class MemoryClient implements Client {
 
   #store(resource: Resource, object: Stored, type: "ADDED" | "MODIFIED"): Stored {
     object.metadata.resourceVersion = String(++this.#version);
-    this.#table(resource).set(formatKey(keyOf(object)), object);
+    this.table(resource).set(formatKey(keyOf(object)), object);
     freeze(object);
     this.#caches.get(resource.plural)?.set(object);
     this.#publish({ type, plural: resource.plural, version: this.#version, object });
@@ -273,7 +256,7 @@ export class MemoryClient implements Client {
   #remove(resource: Resource, object: Stored): void {
     const last = changeable(object);
     last.metadata.resourceVersion = String(++this.#version);
-    this.#table(resource).delete(formatKey(keyOf(object)));
+    this.table(resource).delete(formatKey(keyOf(object)));
     this.#caches.get(resource.plural)?.delete(keyOf(object));
     this.#publish({ type: "DELETED", plural: resource.plural, version: this.#version, object: last });
   }
@@ -304,20 +287,4 @@ function conflict(resource: Resource, key: ObjectKey): ApiError {
 function assign(target: Record<string, unknown>, field: string, value: unknown): void {
   if (value === undefined) delete target[field];
   else target[field] = value;
-}
-
-/** RFC 7386. */
-function merge(target: unknown, patch: unknown): unknown {
-  if (!isMap(patch)) return structuredClone(patch);
-  const result: Record<string, unknown> = isMap(target) ? { ...target } : {};
-  for (const [field, value] of Object.entries(patch)) {
-    if (value === undefined) continue;
-    if (value === null) delete result[field];
-    else result[field] = merge(result[field], value);
-  }
-  return result;
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

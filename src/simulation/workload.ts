@@ -30,7 +30,7 @@ const filledShare = 0.4;
 const cpusPerGibibyte = 0.5;
 const memorySizes = [1, 2, 2, 4, 4, 8, 16].map((gibibytes) => gibibytes * 2 ** 30);
 /** Windows asked for a day, for each host. */
-const windowsPerHostDay = 0.2;
+const windowsPerHostDay = 0.1;
 /** Nobody asks within the first hours: the VMs have to start. */
 const quietHours = 1;
 

@@ -1,5 +1,7 @@
+import { formatKey, type KubernetesObject, type ObjectKey } from "../../src/api/object.ts";
 import type { Resource } from "../../src/api/resources.ts";
 import { type Call, MemoryClient, type Verb } from "../../src/simulation/memory-client.ts";
+import type { Stored } from "../../src/simulation/memory-watch.ts";
 
 type Hook = (call: Call) => void | Promise<void>;
 
@@ -19,6 +21,24 @@ export class FakeClient extends MemoryClient {
   /** Runs the hook before the next such call takes effect: another writer in between, a delay, an error. */
   beforeNext(verb: Verb, resource: Resource, hook: Hook): void {
     this.#hooks.push({ verb, plural: resource.plural, hook });
+  }
+
+  /** Stores objects as they are, status included, as if they had been there long before. Returns the first. */
+  seed<T extends KubernetesObject>(resource: Resource<T>, ...objects: T[]): T {
+    const stored = objects.map((object) => this.insert(resource, structuredClone(object) as unknown as Stored));
+    return structuredClone(stored[0]) as unknown as T;
+  }
+
+  /** The object as it is now, without a call. */
+  peek<T extends KubernetesObject>(resource: Resource<T>, key: ObjectKey): T | undefined {
+    const found = this.table(resource).get(formatKey(key));
+    return structuredClone(found) as T | undefined;
+  }
+
+  /** All objects of the resource, sorted by key. */
+  peekAll<T extends KubernetesObject>(resource: Resource<T>): T[] {
+    const sorted = [...this.table(resource)].sort(([a], [b]) => (a < b ? -1 : 1));
+    return sorted.map(([, object]) => structuredClone(object) as unknown as T);
   }
 
   /** Tests change what they get. */

@@ -4,7 +4,7 @@ import { drawn, noiseFactor } from "../../../src/simulation/random.ts";
 import { type PolicyScore, runPolicy } from "../../../src/simulation/run-policy.ts";
 import { drawWorkload } from "../../../src/simulation/workload.ts";
 
-const small = { days: 3, hosts: 6, virtualMachines: 12, seed: 1 };
+const small = { days: 5, hosts: 6, virtualMachines: 12, seed: 1 };
 
 describe("simulation", () => {
   const leadSeconds = 900;
