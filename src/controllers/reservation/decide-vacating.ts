@@ -1,17 +1,19 @@
 import { reservationReasons as reasons } from "../../api/conditions.ts";
+import type { VirtualMachine } from "../../api/resources.ts";
 import type { ReservationRequest } from "../../planner/inputs.ts";
 import { displacedGuests } from "../../planner/placement.ts";
 import type { Plan } from "../../planner/plan.ts";
 import { formatTime } from "../../runtime/condition.ts";
 import { givesUp, setConsent } from "./consent.ts";
 import { chooseCourse } from "./course.ts";
-import { type AssignAction, type Decision, StatusDraft } from "./decision.ts";
-import { holdActions, wantedHold } from "./holds.ts";
+import { type Action, type AssignAction, type Decision, StatusDraft } from "./decision.ts";
+import { holdActions, holdsAll, wantedHold } from "./holds.ts";
+import { type Replacement, replaceDead } from "./host-loss.ts";
 import { checkHost } from "./inventory-check.ts";
 import { clusterOf, requestOf } from "./planning-input.ts";
 import { setActive, setRisk, setVacated } from "./vacating-conditions.ts";
 import { type MoveProgress, moveProgress } from "./vacating-moves.ts";
-import type { Assignment, MoveStatus, ReservationView } from "./view.ts";
+import type { Assignment, Hold, MoveStatus, ReservationView } from "./view.ts";
 import { setWindow, windowOf } from "./window.ts";
 
 /** How often to look though nothing was seen to change; the inventory of an agent is not watched. */
@@ -32,6 +34,9 @@ export function decideVacating(view: ReservationView): Decision {
   setWindow(status, reservation, { ...windowOf(view), end: request.windowEnd });
 
   const cluster = clusterOf(view);
+  const wanted = wantedHold(view, request, new Date(status.startBy ?? now));
+  const replacement = replaceDead(view, request, cluster);
+  if (replacement) return decideReplacement(draft, view, replacement, wanted);
   const displaced = displacedGuests(request, cluster, hosts);
   const moves = status.plan?.moves ?? [];
   const progress = moveProgress(
@@ -44,20 +49,59 @@ export function decideVacating(view: ReservationView): Decision {
   const { plan, rest, probability } = chooseCourse({ view, request, cluster, hosts, moves, progress, wasAtRisk });
   const adjustments = updatePlan(status, plan, moves, progress, now);
   const objection = setConsent(draft, reservation);
-  const startBy = new Date(status.startBy ?? now);
   const assignments = objection ? [] : tell(view, plan, progress);
   const checks = hosts.map((name) => checkHost(view, name));
   setVacated(draft, view, request, checks, progress);
   setActive(draft, request, now);
   setRisk(draft, request, now, { rest, probability, plan, progress, objection });
   if (givesUp(view, request.windowStart) && status.outcome?.result === undefined) giveUp(draft, request);
-  const holds = holdActions(view, hosts, wantedHold(view, request, startBy));
+  const holds = holdActions(view, hosts, wanted);
   return {
     actions: [...holds, ...assignments],
     status: draft.finish(),
     announcements: adjustments.map((message) => ({ type: "Normal", reason: reasons.PlanAdjusted, message })),
     requeueAfterSeconds: nextLook(draft, request, now),
   };
+}
+
+/** Holds the other host first; then lets go of the dead one, and of what its VMs were told. */
+function decideReplacement(
+  draft: StatusDraft,
+  view: ReservationView,
+  { hosts, dropped }: Replacement,
+  wanted: Hold,
+): Decision {
+  const { status } = draft;
+  const window = { windowStart: new Date(wanted.start), windowEnd: new Date(wanted.end) };
+  if (!holdsAll(view, hosts, window)) {
+    const actions = holdActions(view, hosts, wanted);
+    return { actions, status: view.reservation.status ?? {}, requeueAfterSeconds: followUpSeconds };
+  }
+  const stranded = view.virtualMachines.filter((vm) => dropped.some(({ name }) => name === vm.status?.hostName));
+  const isTold = ({ status: { assignment, migration } = {} }: VirtualMachine) =>
+    assignment?.by.uid === view.reservation.metadata.uid && migration === undefined;
+  const told = stranded.filter(isTold);
+  status.hosts = hosts.map((name) => status.hosts?.find((host) => host.name === name) ?? { name });
+  const moves = (status.plan?.moves ?? []).filter(({ uid }) => !stranded.some(({ metadata }) => metadata.uid === uid));
+  if (status.plan) status.plan = { ...status.plan, moves };
+  return {
+    actions: [
+      ...told.map((vm): AssignAction => ({ do: "Assign", vm, assignment: stayingPut(vm, view) })),
+      ...dropped.map(({ name }): Action => ({ do: "Release", hostName: name })),
+    ],
+    status: draft.finish(),
+    announcements: dropped.map(({ name, why }) => ({
+      type: "Warning",
+      reason: reasons.HostReplaced,
+      message: `${name} ${why}; holds ${hosts.join(", ")} instead`,
+    })),
+    requeueAfterSeconds: followUpSeconds,
+  };
+}
+
+function stayingPut({ spec, status }: VirtualMachine, { now }: ReservationView): Assignment | null {
+  if (spec.hostName !== undefined || status?.hostName === undefined) return null;
+  return { hostName: status.hostName, since: formatTime(now), by: { kind: "Scheduler" } };
 }
 
 /** The next decision releases the hosts and brings the VMs back. */

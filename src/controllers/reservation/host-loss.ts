@@ -1,5 +1,5 @@
 import { vmHostConditions } from "../../api/conditions.ts";
-import type { VMHost } from "../../api/resources.ts";
+import type { Reservation, VMHost } from "../../api/resources.ts";
 import { type Admission, admit } from "../../planner/admission.ts";
 import type { Cluster, ReservationRequest } from "../../planner/inputs.ts";
 import { findCondition } from "../../runtime/condition.ts";
@@ -28,11 +28,35 @@ function lossOf(host: VMHost, { reservation, now }: ReservationView): LostHost |
     const since = ready?.lastTransitionTime ?? host.metadata.creationTimestamp ?? "";
     const startBy = Date.parse(reservation.status?.startBy ?? "");
     const isLong = now.getTime() - Date.parse(since) >= toleratedSilenceMilliseconds;
-    const isUrgent = now.getTime() >= startBy - toleratedSilenceMilliseconds;
+    // Once VMs move, every replacement costs more of them a move.
+    const isUrgent = !isVacating(reservation) && now.getTime() >= startBy - toleratedSilenceMilliseconds;
     if (isLong || isUrgent)
       return { name, why: `is not ready since ${since} (${ready?.reason ?? "unknown"})`, isDead: true };
   }
   return host.spec.unschedulable ? { name, why: "is unschedulable", isDead: false } : undefined;
+}
+
+function isVacating({ status }: Reservation): boolean {
+  return status?.vacatingSince !== undefined;
+}
+
+/** What a host that died while it was being vacated is replaced by. */
+export interface Replacement {
+  /** All hosts, from now on. */
+  hosts: string[];
+  dropped: LostHost[];
+}
+
+/** Other hosts for those that died before the window; undefined when none did or there are no others. */
+export function replaceDead(
+  view: ReservationView,
+  request: ReservationRequest,
+  cluster: Cluster,
+): Replacement | undefined {
+  if (view.now >= request.windowStart) return undefined;
+  const dropped = lostHosts(view).filter(({ isDead }) => isDead);
+  const plan = dropped.length > 0 ? admitWithout(dropped, request, cluster) : undefined;
+  return plan && { hosts: plan.hosts, dropped };
 }
 
 /** Admission by hosts that can be relied on; undefined when those are not enough. */

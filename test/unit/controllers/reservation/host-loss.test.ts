@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { reservations, vmHosts } from "../../../../src/api/resources.ts";
+import { reservations, virtualMachines, vmHosts } from "../../../../src/api/resources.ts";
 import { World } from "./world.ts";
 
 describe("a held host that is lost before its window", () => {
@@ -7,19 +7,6 @@ describe("a held host that is lost before its window", () => {
   const status = () => world.reservation("experiment").status;
   const hosts = () => status()?.hosts?.map(({ name }) => name);
   const announced = (reason: string) => world.events.recorded.filter((line) => line.split(" ")[1] === reason);
-
-  async function setReady(name: string, isReady: boolean): Promise<void> {
-    if (isReady) world.silent.delete(name);
-    else world.silent.add(name);
-    const ready = {
-      type: "Ready",
-      status: isReady ? "True" : "False",
-      reason: isReady ? "AgentAnswers" : "ConnectionLost",
-      message: "",
-      lastTransitionTime: world.time(),
-    };
-    await world.client.patch(vmHosts, { name }, { status: { conditions: [ready] } }, { subresource: "status" });
-  }
 
   const cordon = (name: string, unschedulable = true) =>
     world.client.patch(vmHosts, { name }, { spec: { unschedulable } });
@@ -40,7 +27,7 @@ describe("a held host that is lost before its window", () => {
   });
 
   it("should be replaced when it is dead for longer than a restart takes", async () => {
-    await setReady("host-a", false);
+    await world.setReady("host-a", false);
     await world.runUntil(30);
     expect(hosts()).to.deep.equal(["host-a"]);
     await world.runUntil(70);
@@ -52,16 +39,16 @@ describe("a held host that is lost before its window", () => {
     expect(announced("HostReplaced")[0]).to.match(
       /^Warning .*host-a is not ready since .* \(ConnectionLost\); holds host-b instead/,
     );
-    await setReady("host-a", true);
+    await world.setReady("host-a", true);
     await world.runUntil(301);
     expect(hosts(), "not back and forth").to.deep.equal(["host-b"]);
     expect(world.condition("experiment", "Active")).to.equal("True WindowOpen");
   });
 
   it("should be kept when its agent is only restarted", async () => {
-    await setReady("host-a", false);
+    await world.setReady("host-a", false);
     await world.runUntil(30);
-    await setReady("host-a", true);
+    await world.setReady("host-a", true);
     await world.runUntil(120);
     expect(hosts()).to.deep.equal(["host-a"]);
     expect(announced("HostReplaced")).to.deep.equal([]);
@@ -69,7 +56,7 @@ describe("a held host that is lost before its window", () => {
 
   it("should be replaced at once when there is no time left to wait", async () => {
     await world.runUntil(250);
-    await setReady("host-a", false);
+    await world.setReady("host-a", false);
     await world.runUntil(252);
     expect(hosts()).to.deep.equal(["host-b"]);
   });
@@ -90,7 +77,7 @@ describe("a held host that is lost before its window", () => {
     for (const name of ["host-b", "host-c"]) {
       world.machine(`pinned-${name}`, name, { migration: { policy: "Never" } });
     }
-    await setReady("host-a", false);
+    await world.setReady("host-a", false);
     await world.runUntil(70);
     expect(hosts()).to.deep.equal(["host-a"]);
     expect(world.condition("experiment", "AtRisk")).to.equal("True HostLost");
@@ -101,7 +88,7 @@ describe("a held host that is lost before its window", () => {
     await world.client.patch(reservations, key, { spec: { onTimeTarget: "95%" } });
     await world.runUntil(75);
     expect(hosts(), "also when the spec is edited").to.deep.equal(["host-a"]);
-    await setReady("host-a", true);
+    await world.setReady("host-a", true);
     await world.runUntil(80);
     expect(world.condition("experiment", "AtRisk")).to.equal("False OnTrack");
   });
@@ -114,6 +101,60 @@ describe("a held host that is lost before its window", () => {
     await world.runUntil(301);
     expect(hosts()).to.deep.equal(["host-a"]);
     expect(world.condition("experiment", "Active")).to.equal("True WindowOpen");
+  });
+});
+
+describe("a host that dies while it is being vacated", () => {
+  let world: World;
+  const status = () => world.reservation("experiment").status;
+  const hosts = () => status()?.hosts?.map(({ name }) => name);
+
+  beforeEach(async () => {
+    world = new World();
+    for (const name of ["host-a", "host-b", "host-c"]) {
+      world.host(name);
+      // Slow, so that there is time between start-by and the window.
+      await world.client.patch(vmHosts, { name }, { spec: { linkMegabitsPerSecond: 10 } });
+    }
+    for (const name of ["one", "two"]) world.machine(name, "host-a");
+    for (const name of ["three", "four"]) world.machine(name, "host-b", { hostName: "host-b" });
+    world.machine("pinned-c", "host-c", { migration: { policy: "Never" } });
+    await world.reserve("experiment", { window: { start: world.at(700), duration: "2m" } });
+    await world.runWhile(() => world.migrations.length === 0);
+    expect(hosts()).to.deep.equal(["host-a"]);
+  });
+
+  afterEach(() => {
+    expect(world.violations).to.deep.equal([]);
+  });
+
+  const passes = async (seconds: number) =>
+    world.runUntil((world.clock.now().getTime() - Date.parse(world.at(0))) / 1000 + seconds);
+
+  it("should be replaced, its VMs stay where they are, and all is given back afterwards", async () => {
+    await world.setReady("host-a", false);
+    await passes(30);
+    expect(hosts(), "not for a moment's silence").to.deep.equal(["host-a"]);
+    await passes(35);
+    expect(hosts()).to.deep.equal(["host-b"]);
+    expect(world.holders()).to.deep.equal({ "host-a": [], "host-b": ["experiment"], "host-c": [] });
+    expect(world.events.recorded.filter((line) => line.includes("HostReplaced"))).to.have.length(1);
+    await world.runWhile(() => world.condition("experiment", "Active") !== "True WindowOpen");
+    expect(status()?.outcome?.result).to.equal("OnTime");
+    expect(world.places()).to.include({ one: "host-a", two: "host-a", three: "host-c", four: "host-c" });
+    await world.setReady("host-a", true);
+    await world.runWhile(() => !world.condition("experiment", "Completed").startsWith("True"));
+    expect(world.places()).to.include({ two: "host-a", three: "host-b", four: "host-b" });
+    const left = world.client.peekAll(virtualMachines).filter((vm) => vm.status?.assignment?.by.kind === "Reservation");
+    expect(left).to.deep.equal([]);
+  });
+
+  it("should be kept when it answers again in time", async () => {
+    await world.setReady("host-a", false);
+    await passes(30);
+    await world.setReady("host-a", true);
+    await world.runWhile(() => world.condition("experiment", "Active") !== "True WindowOpen");
+    expect(hosts()).to.deep.equal(["host-a"]);
   });
 });
 

@@ -130,6 +130,15 @@ export class World {
     this.agents.get(hostName)?.inventory.push(guestReport(created));
   }
 
+  /** Its agent falls silent and the host's controller says so, or it answers again. */
+  async setReady(name: string, isReady: boolean): Promise<void> {
+    if (isReady) this.silent.delete(name);
+    else this.silent.add(name);
+    const [status, reason] = isReady ? ["True", "AgentAnswers"] : ["False", "ConnectionLost"];
+    const conditions = [{ type: "Ready", status, reason, message: "", lastTransitionTime: this.time() }];
+    await this.client.patch(vmHosts, { name }, { status: { conditions } }, { subresource: "status" });
+  }
+
   async reserve(name: string, spec: Partial<Reservation["spec"]> & { count?: number } = {}): Promise<void> {
     const { count = 1, ...rest } = spec;
     await this.client.create(reservations, {
