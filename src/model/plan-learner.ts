@@ -24,6 +24,8 @@ export interface PlanPrediction {
   /** By migration. */
   migrationSeconds: number[];
   total: DurationDistribution;
+  /** By how many standard deviations earlier totals were longer than predicted; rare delays left out. */
+  pastDeviations: number[];
 }
 
 /** A prediction and what came of it, as logarithms relative to the prediction. */
@@ -59,6 +61,8 @@ const unknownDeviation = 0.25;
 /** The spread that the fits expect of totals is worth so many outcomes. */
 const expectedSpreadDegrees = 4;
 const outlierDeviations = 5;
+/** Outcomes beyond a quantile from which the one that was seen counts half. */
+const halfTrustedTail = 4;
 /** A migration that took so much longer than expected, as a share, is no ordinary one. */
 const smallestExcess = 0.1;
 const mostExcesses = 50;
@@ -100,10 +104,11 @@ export class PlanLearner {
       this.#outcomes.map((outcome) => outcome.parallel),
     );
     const bias = track.level + (factors.get(parallel) ?? 0);
-    const { stretch, degreesOfFreedom } = this.#calibration(track.expected, factors);
+    const { stretch, degreesOfFreedom, scores } = this.#calibration(track.expected, factors);
     const meanSeconds = totalSeconds * Math.exp(bias);
     return {
       migrationSeconds,
+      pastDeviations: scores.map((score) => score / stretch),
       total: {
         meanSeconds,
         standardDeviationSeconds: meanSeconds * expectedDeviation * stretch,
@@ -118,8 +123,8 @@ export class PlanLearner {
    * The seconds to plan for so that the total stays within them with the given probability: the quantile plus one
    * standard error of it, since whoever asks for 99 % is worse off with 98 % than with 99.5 %.
    */
-  allowanceSeconds({ total }: PlanPrediction, probability: number): number {
-    const deviations = studentTQuantile(probability, total.degreesOfFreedom);
+  allowanceSeconds({ total, pastDeviations }: PlanPrediction, probability: number): number {
+    const deviations = observedQuantile(pastDeviations, probability, total.degreesOfFreedom);
     const density = Math.exp(-(studentTQuantile(probability, 1e6) ** 2) / 2) / Math.sqrt(2 * Math.PI);
     const outcomes = Math.max(20, this.#outcomes.length);
     const standardError = Math.sqrt((probability * (1 - probability)) / outcomes) / density;
@@ -216,7 +221,8 @@ export class PlanLearner {
     const ordinary = scores.filter((score) => Math.abs(score) <= limit);
     const squares = ordinary.reduce((sum, score) => sum + score ** 2, 0);
     const degreesOfFreedom = expectedSpreadDegrees + ordinary.length;
-    return { stretch: Math.sqrt((expectedSpreadDegrees + squares) / degreesOfFreedom), degreesOfFreedom };
+    const stretch = Math.sqrt((expectedSpreadDegrees + squares) / degreesOfFreedom);
+    return { stretch, degreesOfFreedom, scores: ordinary };
   }
 
   #rareDelays(migrationSeconds: readonly number[], parallel: number): RareDelay[] {
@@ -265,6 +271,16 @@ export class PlanLearner {
     if (fit.coefficients) this.#planShape.coefficients = fit.coefficients;
     return fit;
   }
+}
+
+/** Student's t quantile, and more and more the one that was seen: not every spread is symmetric. */
+function observedQuantile(deviations: readonly number[], probability: number, degreesOfFreedom: number): number {
+  const usual = studentTQuantile(probability, degreesOfFreedom);
+  const sorted = Float64Array.from(deviations).sort();
+  const seen = sorted[Math.min(sorted.length - 1, Math.floor(probability * (sorted.length + 1)))];
+  if (seen === undefined) return usual;
+  const beyond = sorted.length * Math.min(probability, 1 - probability);
+  return usual + ((seen - usual) * beyond) / (beyond + halfTrustedTail);
 }
 
 /** Choosing costs far more than fitting. */
