@@ -45,6 +45,7 @@ export class Effort {
 /** Once some set can be vacated, no more than this share of the effort goes into looking for a cheaper one. */
 const mostSubsets = 2000;
 const mostRepairs = 40;
+const mostRelocations = 12;
 
 /** Hosts by what vacating them costs at least, cheapest first. Held hosts cost nothing, so that they stay chosen. */
 export function rankHosts(
@@ -74,7 +75,7 @@ export function chooseHosts(
 ): HostChoice | undefined {
   const exact = cheapestFirst(request, cluster, ranked, effort);
   if (exact === undefined || exact.obstacle === undefined) return exact;
-  return repaired(request, cluster, ranked, exact) ?? exact;
+  return repaired(request, cluster, ranked, exact) ?? relocating(request, cluster, ranked, effort) ?? exact;
 }
 
 /** Sets of hosts in the order of what they cost at least, until none can be cheaper than the best one found. */
@@ -123,15 +124,34 @@ function repaired(
   return undefined;
 }
 
+/** The last resort: moves VMs out of the way that could stay where they are. */
+function relocating(
+  request: ReservationRequest,
+  cluster: Cluster,
+  ranked: readonly RankedHost[],
+  effort: Effort,
+): HostChoice | undefined {
+  let tried = 0;
+  const costs = ranked.map(({ cost }) => cost);
+  for (const subset of cheapestSubsets(costs, request.count)) {
+    if (++tried > mostRelocations || effort.isSpent) return undefined;
+    const names = subset.map((index) => (ranked[index] as RankedHost).host.name);
+    const choice = tryHosts(request, cluster, names, effort, true);
+    if (choice.obstacle === undefined) return choice;
+  }
+  return undefined;
+}
+
 /** Whether these hosts can be vacated together, and what that costs. */
 export function tryHosts(
   request: ReservationRequest,
   cluster: Cluster,
   names: readonly string[],
   effort?: Effort,
+  relocates = false,
 ): HostChoice {
   const hosts = [...names].sort(compare);
-  const placement = placeDisplaced(request, cluster, hosts);
+  const placement = placeDisplaced(request, cluster, hosts, { relocates });
   const displaced = placement.placements.length + placement.unplaced.length;
   effort?.spend(cluster.guests.length + (1 + displaced) * cluster.hosts.length);
   const obstacle = placement.unplaced[0]?.message ?? wayBackObstacle(request, cluster, placement.placements);
@@ -146,10 +166,12 @@ function costOf(
 ): number {
   const { costs } = indexOf(cluster);
   const byHost = Map.groupBy(placements, ({ from }) => from);
+  const others = placements.filter(({ from }) => !hosts.includes(from));
+  const extra = others.reduce((sum, { guest, to }) => sum + costs.seconds(guest, to), 0);
   return hosts.reduce((sum, name) => {
     const seconds = (byHost.get(name) ?? []).reduce((all, { guest, to }) => all + costs.seconds(guest, to), 0);
     return sum + hostCost(request, name, seconds);
-  }, 0);
+  }, extra);
 }
 
 /** Coarse, so that noise changes no choice. */

@@ -43,6 +43,8 @@ export interface PlannerGuest {
   hostName?: string | undefined;
   /** All hosts on which it takes up room: where it is, where it is moving to, where it is wanted or planned to be. */
   occupies: ReadonlySet<string>;
+  /** The host that a migration under way takes it away from: there it takes up room no longer than that lasts. */
+  leaving?: string | undefined;
   /** Where people want it. */
   homeName?: string | undefined;
   hostSelector: LabelSelector;

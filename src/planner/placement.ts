@@ -2,6 +2,7 @@ import { matchesLabels } from "../api/label-selector.ts";
 import { byName, compare, indexOf } from "./cluster-index.ts";
 import type { Cluster, PlannerGuest, PlannerHost, ReservationRequest } from "./inputs.ts";
 import { improvePlacement, searchPlacement } from "./placement-search.ts";
+import { relocate } from "./relocation.ts";
 import { Room } from "./room.ts";
 import { whyNowhere } from "./shortfall.ts";
 
@@ -11,6 +12,10 @@ export interface Placement {
   /** The host it leaves. */
   from: string;
   to: string;
+  /** VMs, by uid, that have to have left the target before this one begins: there is no room for both. */
+  waitsFor?: string[];
+  /** It goes on from there later: those that move in a circle need a free host in between. */
+  isStopover?: boolean;
 }
 
 /** A displaced VM for which there is no host, and why. */
@@ -29,6 +34,8 @@ export interface PlacementOptions {
   fixed?: ReadonlyMap<string, string>;
   /** Targets that did not work, by VM uid; used only when there is no other. */
   avoid?: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Whether others may be moved out of the way where there is no room otherwise; true when absent. */
+  relocates?: boolean;
 }
 
 /** How to choose among open hosts: to keep load even, or else to leave large gaps for large VMs. */
@@ -53,7 +60,8 @@ export function displacedGuests(
 /**
  * Finds a host for every VM that has to leave the given ones: never one that is vacated itself, held by another
  * reservation before this window is over, unschedulable, silent, or without room. A VM's open home comes first, then
- * the hosts to which it moves fastest, then the one with the most room.
+ * the hosts to which it moves fastest, then the one with the most room. Where there is no room, others are moved out of
+ * the way.
  */
 export function placeDisplaced(
   request: ReservationRequest,
@@ -66,7 +74,11 @@ export function placeDisplaced(
   if (even.unplaced.length === 0) return placing.improved(even);
   const tight = placing.greedily("leastFree");
   if (tight.unplaced.length === 0) return placing.improved(tight);
-  return placing.exhaustively() ?? (tight.unplaced.length < even.unplaced.length ? tight : even);
+  const exact = placing.exhaustively();
+  if (exact) return exact;
+  const best = tight.unplaced.length < even.unplaced.length ? tight : even;
+  const relocated = options.relocates === false ? undefined : relocate(request, cluster, hostNames, best);
+  return relocated ? { placements: relocated, unplaced: [] } : best;
 }
 
 /** Whether displaced VMs of this reservation may go to the host, apart from room. */
@@ -76,7 +88,7 @@ function isOpenTarget(host: PlannerHost, request: ReservationRequest, now: Date)
 }
 
 /** Names of the hosts that displaced VMs may go to, apart from room; in the cluster's order. */
-function openTargets(request: ReservationRequest, cluster: Cluster, hostNames: readonly string[]): string[] {
+export function openTargets(request: ReservationRequest, cluster: Cluster, hostNames: readonly string[]): string[] {
   const vacated = new Set(hostNames);
   return cluster.hosts
     .filter((host) => !vacated.has(host.name) && isOpenTarget(host, request, cluster.now))

@@ -18,6 +18,10 @@ interface PlannedMove {
   prediction: MigrationPrediction;
   /** What others on the same hosts at the same time cost it. */
   contention: Contention;
+  /** VMs, by uid, that have to have left the target before this one begins: there is no room for both. */
+  waitsFor?: string[];
+  /** It goes on from there later, by a plan that is made then. */
+  isStopover?: boolean;
 }
 
 export interface Plan {
@@ -59,7 +63,7 @@ export function planVacating(
     .sort(longestFirst);
   const { chosen, considered } = chooseParallelism(longest, request, cluster.now);
   const { parallelMigrations, duration, allowanceSeconds } = chosen;
-  const moves = [...chosen.moves];
+  const moves = firstMoves(chosen.moves);
   return {
     hosts,
     moves,
@@ -72,6 +76,12 @@ export function planVacating(
     parallelChoices: considered.map(({ moves: _, ...choice }) => choice),
     warnings: planWarnings(request, allowanceSeconds),
   };
+}
+
+/** Each VM's first move: from a stopover it goes on by the plan that is made when it is there. */
+function firstMoves(moves: readonly PlannedMove[]): PlannedMove[] {
+  const rests = new Set(moves.filter(({ isStopover }) => isStopover).map(({ guest }) => guest.uid));
+  return moves.filter(({ guest, isStopover }) => isStopover || !rests.has(guest.uid));
 }
 
 function planWarnings({ windowStart, windowEnd }: ReservationRequest, allowanceSeconds: number): string[] {

@@ -87,6 +87,13 @@ export class Room {
   }
 }
 
+/** The guest as it will be when its migration under way has ended. */
+export function arrived(guest: PlannerGuest): PlannerGuest {
+  const { leaving, occupies } = guest;
+  if (leaving === undefined) return guest;
+  return { ...guest, occupies: new Set([...occupies].filter((hostName) => hostName !== leaving)) };
+}
+
 /** In a few words, to follow the host's name. */
 export function describeObstacle(obstacle: Obstacle): string {
   switch (obstacle.kind) {

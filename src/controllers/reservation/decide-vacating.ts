@@ -178,7 +178,9 @@ function tell(view: ReservationView, plan: Plan, progress: readonly MoveProgress
   const states = new Map(progress.map((one) => [one.uid, one]));
   let free = plan.parallelMigrations - progress.filter(({ state }) => state === "Moving" || state === "Told").length;
   const actions: AssignAction[] = [];
-  for (const { guest, from, to } of plan.moves) {
+  for (const { guest, from, to, waitsFor } of plan.moves) {
+    // Planned again when the one in its way has left.
+    if (waitsFor) continue;
     const { vm, state } = states.get(guest.uid) ?? {};
     if (!vm || state === "Told" || state === "Moving") continue;
     // A VM that waits at a target with no alternative keeps nobody else from moving.

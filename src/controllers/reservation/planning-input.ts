@@ -113,12 +113,20 @@ function guestsOf(view: ReservationView): PlannerGuest[] {
         stateBytes: stateBytes.get(uid) ?? lastStateBytes(vm) ?? memoryBytes,
         hostName: canMove(vm) ? (status?.migration?.to ?? status?.hostName) : undefined,
         occupies: new Set(claims.filter((claim) => claim !== undefined)),
+        leaving: leavingHost(vm, view),
         homeName: spec.hostName,
         hostSelector: spec.placement?.hostSelector ?? {},
         apartFrom: spec.placement?.apartFrom,
         isMovable: (spec.migration?.policy ?? "Allowed") === "Allowed",
       };
     });
+}
+
+/** The host that the VM will leave: it is on its way, or this reservation has told it to go. */
+function leavingHost({ status }: VirtualMachine, { reservation }: ReservationView): string | undefined {
+  if (status?.migration) return status.migration.from;
+  const isTold = status?.assignment?.by.uid === reservation.metadata.uid;
+  return isTold && status?.assignment?.hostName !== status?.hostName ? status?.hostName : undefined;
 }
 
 /** A guest that is being deleted, is down or has crashed has no state to move; it is gone or a mere disk soon. */

@@ -48,12 +48,19 @@ export function moveProgress(
   displacedUids: readonly string[],
 ): MoveProgress[] {
   const machines = new Map(view.virtualMachines.map((vm) => [vm.metadata.uid ?? "", vm]));
+  // Those that make room for others stand on none of the hosts to be vacated.
+  const relocations = new Map(moves.filter(({ from }) => !hostNames.includes(from)).map((move) => [move.uid, move]));
   const uids = new Set([...moves.map(({ uid }) => uid), ...displacedUids]);
   return [...uids].map((uid) => {
     const vm = machines.get(uid);
     if (!vm) return { uid, vm, state: "Done", failedTargets: new Set<string>() };
     const failedTargets = failedTargetsOf(vm, view, hostNames);
-    const state = stateOf(vm, view, hostNames, displacedUids.includes(uid), failedTargets);
+    const relocation = relocations.get(uid);
+    const isDisplaced = displacedUids.includes(uid);
+    const state =
+      relocation && !isDisplaced
+        ? relocationState(vm, view, relocation, failedTargets)
+        : stateOf(vm, view, hostNames, isDisplaced, failedTargets);
     return { uid, vm, state, failedTargets };
   });
 }
@@ -70,6 +77,20 @@ function stateOf(
   if (!isDisplaced) return "Done";
   if (assignment?.by.uid !== view.reservation.metadata.uid) return "Waiting";
   return failedTargets.has(assignment?.hostName ?? "") ? "Blocked" : "Told";
+}
+
+/** Where a VM stands that is moved out of another one's way. */
+function relocationState(
+  vm: VirtualMachine,
+  view: ReservationView,
+  { to }: MoveStatus,
+  failedTargets: ReadonlySet<string>,
+): MoveState {
+  const { migration, assignment, hostName } = vm.status ?? {};
+  if (migration) return migration.to === to ? "Moving" : "Waiting";
+  if (hostName === to || hostName === undefined) return "Done";
+  if (assignment?.by.uid !== view.reservation.metadata.uid || assignment?.hostName !== to) return "Waiting";
+  return failedTargets.has(to) ? "Blocked" : "Told";
 }
 
 function failedTargetsOf(vm: VirtualMachine, view: ReservationView, hostNames: readonly string[]): Set<string> {

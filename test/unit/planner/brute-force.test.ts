@@ -81,7 +81,9 @@ describe("the planner against brute force", () => {
         const asked = request({ count, returnsAfterwards: false });
         const least = leastSeconds(asked, state);
         const { plan } = admit(asked, state);
-        expect(plan !== undefined, "feasible").to.equal(least !== undefined);
+        const relocates = plan?.moves.some(({ from }) => !plan.hosts.includes(from)) ?? false;
+        // What is impossible here may be possible by moving others out of the way, and only then others are moved.
+        expect(plan !== undefined && !relocates, "feasible").to.equal(least !== undefined);
         if (!plan || least === undefined) return;
         const seconds = plan.moves.reduce((sum, { prediction }) => sum + prediction.totalSeconds, 0);
         expect(seconds).to.be.at.least(least - 1e-6);
