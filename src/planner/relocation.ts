@@ -25,9 +25,8 @@ export function relocate(
   const targets = openTargets(request, cluster, hostNames);
   const chains = new Chains(cluster, targets, placements);
   if (!unplaced.every(({ guest }) => chains.place(guest))) return undefined;
-  // What is vacated is no target, but until the window begins a VM may rest there.
-  const resting = cluster.hosts.filter(({ name, isReady }) => isReady && hostNames.includes(name));
-  return sequenceMoves(cluster, chains.placements(), [...targets, ...resting.map(({ name }) => name)]);
+  // Not even for a rest on a host that is vacated: from the start-by on it is closed, and its agent lets nobody in.
+  return sequenceMoves(cluster, chains.placements(), targets);
 }
 
 class Chains {
