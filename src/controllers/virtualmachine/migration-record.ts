@@ -135,7 +135,8 @@ export function scoreText(finished: FinishedMigration): string {
   const { measuredMilliseconds: measured, predictedMilliseconds: predicted } = finished;
   return (
     `from ${finished.from} to ${finished.to} in ${seconds(measured?.total)} (predicted ${seconds(predicted?.total)}), ` +
-    `stopped for ${seconds(finished.downtimeMilliseconds)}`
+    // No driver can set a guest's clock yet; people must not have to find that out by themselves.
+    `stopped for ${seconds(finished.downtimeMilliseconds)}, by which the guest's clock is behind until it is set`
   );
 }
 
