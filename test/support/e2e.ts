@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { GuestWitness, type Testimony } from "../../hack/demo/guest-witness.ts";
 import { ensureGuestImages } from "../../hack/guest/build.ts";
@@ -17,11 +16,12 @@ import {
   vmHosts,
 } from "../../src/api/resources.ts";
 import { startIn } from "../../src/cli/sample.ts";
+import { eventually } from "./until.ts";
 
 const namespace = "default";
 
 /** Nothing in these tests takes that long on a busy machine; past it the test fails and says what it waited for. */
-const patienceMilliseconds = 180_000;
+const patienceSeconds = 180;
 
 type HostOptions = Partial<Omit<TestHostOptions, "folder">> & { name: string };
 
@@ -68,7 +68,7 @@ export class Scenario {
     const { client } = this.testbed;
     await client.delete(reservations, { namespace, name });
     const left = async () => (await client.list(reservations)).items.filter((each) => each.metadata.name === name);
-    await until(`reservation ${name} gone`, left, (items) => items.length === 0);
+    await patiently(`reservation ${name} gone`, left, (items) => items.length === 0);
   }
 
   guest(name: string): Promise<VirtualMachine> {
@@ -81,11 +81,11 @@ export class Scenario {
 
   /** Waits until the guest is as wanted; the failure shows its status. */
   guestUntil(name: string, what: string, test: (vm: VirtualMachine) => boolean): Promise<VirtualMachine> {
-    return until(`guest ${name} ${what}`, () => this.guest(name), test);
+    return patiently(`guest ${name} ${what}`, () => this.guest(name), test);
   }
 
   reservationUntil(name: string, what: string, test: (reservation: Reservation) => boolean): Promise<Reservation> {
-    return until(`reservation ${name} ${what}`, () => this.reservation(name), test);
+    return patiently(`reservation ${name} ${what}`, () => this.reservation(name), test);
   }
 
   runningOn(name: string, hostName: string): Promise<VirtualMachine> {
@@ -103,7 +103,7 @@ export class Scenario {
       const holdings = await Promise.all(hosts.map((host) => host.withAgent((agent) => this.#holdings(agent))));
       return [...objects.flatMap((list) => list.items.map((object) => keyOf(object))), ...holdings.flat()];
     };
-    await until("everything deleted", left, (each) => each.length === 0);
+    await patiently("everything deleted", left, (each) => each.length === 0);
   }
 
   async #holdings(agent: AgentClient): Promise<object[]> {
@@ -148,7 +148,7 @@ export async function onHosts(hosts: HostOptions[], use: (scenario: Scenario) =>
       hosts.map((host) => ({ driver: "QEMU", imagesFolder, ...host })),
       scenario.signal,
     );
-    await until(
+    await patiently(
       "all hosts ready",
       () => testbed.client.list(vmHosts),
       ({ items }) =>
@@ -166,13 +166,6 @@ export async function onHosts(hosts: HostOptions[], use: (scenario: Scenario) =>
   expect(findLeaks(folders)).to.deep.equal([]);
 }
 
-/** Asks again and again until the answer is as wanted. */
-async function until<T>(what: string, ask: () => Promise<T>, test: (answer: T) => boolean): Promise<T> {
-  const end = Date.now() + patienceMilliseconds;
-  for (;;) {
-    const answer = await ask();
-    if (test(answer)) return answer;
-    if (Date.now() > end) throw new Error(`not reached: ${what}; it is ${JSON.stringify(answer, null, 1)}`);
-    await sleep(100);
-  }
+function patiently<T>(what: string, ask: () => Promise<T>, isWanted: (answer: T) => boolean): Promise<T> {
+  return eventually(what, ask, isWanted, patienceSeconds);
 }
